@@ -1,0 +1,17 @@
+"""Train with TRL and PEFT as they are: any machine, rollouts by transformers' own generate."""
+
+
+def load(model, settings):
+    """(policy, tokenizer, GRPOTrainer arguments) of the model in directory `model`; `settings` is section `train`."""
+    import torch
+    from peft import LoraConfig
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from backends.shared_prefix import share_prefix
+
+    policy = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, settings["dtype"]))
+    if not settings["grpo"]["gradient_checkpointing"]:  # which recomputes activations without a cache of the prefix
+        policy = share_prefix(policy)
+    tokenizer = AutoTokenizer.from_pretrained(model, padding_side="left")
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    return policy, tokenizer, {"peft_config": LoraConfig(task_type="CAUSAL_LM", **settings["lora"])}

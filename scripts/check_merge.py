@@ -1,0 +1,69 @@
+"""Check that the merged model is the adapted one: same next tokens, and how far their logits are apart at most."""
+
+import argparse
+import json
+from pathlib import Path
+
+from backends.determinism import fix
+from gsm8k.prompt import with_prefill
+from gsm8k.records import read_jsonl, write_json
+
+BATCH = 16
+
+
+def last_logits(policy, tokenizer, prompts):
+    """Logits of the first token of each completion, float32, shape (prompts, vocabulary)."""
+    import torch
+    from tqdm import tqdm
+
+    rows = []
+    for start in tqdm(range(0, len(prompts), BATCH), unit="batch"):
+        batch = tokenizer.apply_chat_template(
+            prompts[start : start + BATCH],
+            add_generation_prompt=True,
+            padding=True,
+            return_tensors="pt",
+            return_dict=True,
+        ).to(policy.device)
+        with torch.inference_mode():
+            rows.append(policy(**batch, logits_to_keep=1).logits[:, -1].float().cpu())
+    return torch.cat(rows)
+
+
+def main(args):
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    settings = json.loads(args.settings)
+    fix(seed=0, threads=settings["threads"])
+    prompts = [record["prompt"] for record in read_jsonl(args.data)[: settings["items"]]]
+    tokenizer = AutoTokenizer.from_pretrained(args.merged, padding_side="left")
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    with_prefill(tokenizer, args.prefill)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    merged = AutoModelForCausalLM.from_pretrained(args.merged, dtype="auto").to(device).eval()
+    expected = last_logits(merged, tokenizer, prompts)
+    del merged
+    base = AutoModelForCausalLM.from_pretrained(args.model, dtype="auto").to(device)
+    adapted = last_logits(PeftModel.from_pretrained(base, args.adapter).eval(), tokenizer, prompts)
+    agreement = (expected.argmax(-1) == adapted.argmax(-1)).float().mean().item()
+    difference = (expected - adapted).abs().max().item()
+    if difference > settings["atol"]:
+        raise SystemExit(
+            f"error: merged and adapted model differ by {difference:.3g} in a logit, merge.atol is {settings['atol']}: "
+            "the merge lost the adapter or changed the base; merge into the 16- or 32-bit base model"
+        )
+    write_json(args.report, {"items": len(prompts), "agreement": agreement, "max_logit_difference": difference})
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", required=True, help="the config section `merge`, as JSON")
+    parser.add_argument("--prefill", required=True, help="the config value `prompt.prefill`")
+    parser.add_argument("--model", required=True, type=Path, help="directory of the base model")
+    parser.add_argument("--adapter", required=True, type=Path, help="directory of the adapter")
+    parser.add_argument("--merged", required=True, type=Path, help="directory of the merged model")
+    parser.add_argument("--data", required=True, type=Path, help="formatted problems, JSONL")
+    parser.add_argument("--report", required=True, type=Path, help="JSON to write")
+    main(parser.parse_args())

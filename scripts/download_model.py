@@ -1,0 +1,63 @@
+"""Download the base model as an ordinary transformers directory: safetensors, tokenizer, chat template."""
+
+import argparse
+import json
+from pathlib import Path
+
+from gsm8k.records import remove, replacing, require_space, sha256
+from sources import fetch
+
+
+def check_weights(folder, expected):
+    """Stop unless one weights file of the folder has the pinned sha256 (None: nothing is pinned)."""
+    found = {sha256(p): p.name for p in sorted([*folder.glob("*.safetensors"), *folder.glob("*.gguf")])}
+    if not found:
+        raise SystemExit("error: the model's source holds no .safetensors or .gguf file: other formats are not read")
+    if expected and expected not in found:
+        got = ", ".join(f"{name} has {digest}" for digest, name in found.items())
+        raise SystemExit(f"error: model.sha256 is {expected}, but {got}: the download is corrupt or the pin is wrong")
+
+
+def dequantize(gguf):
+    """Turn the folder's one GGUF file into safetensors and tokenizer files beside it, in float32."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    model = AutoModelForCausalLM.from_pretrained(
+        gguf.parent, gguf_file=gguf.name, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32
+    )
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    # The GGUF header's ids reach the model's config but not the tokenizer, which would never stop at its turn's end.
+    tokenizer.eos_token = tokenizer.convert_ids_to_tokens(model.config.eos_token_id)
+    tokenizer.pad_token = tokenizer.convert_ids_to_tokens(model.config.pad_token_id)
+    model.save_pretrained(gguf.parent)
+    tokenizer.save_pretrained(gguf.parent)
+    gguf.unlink()
+
+
+def main(args):
+    settings = json.loads(args.settings)
+    require_space(args.model, int(settings["disk_gb"] * 1e9))
+    with replacing(args.model) as folder:
+        folder.mkdir()
+        fetch(settings["source"], folder, "model")
+        check_weights(folder, settings["sha256"])
+        for gguf in folder.glob("*.gguf"):
+            dequantize(gguf)
+        check_tokenizer(folder)
+        remove(folder / ".cache")  # the Hub client's notes on its download: times, no content
+
+
+def check_tokenizer(folder):
+    """Stop here, not after an hour of training, where the model cannot be prompted as a chat."""
+    from gsm8k.prompt import with_prefill
+    from transformers import AutoTokenizer
+
+    with_prefill(AutoTokenizer.from_pretrained(folder), "")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", required=True, help="the config section `model`, as JSON")
+    parser.add_argument("--model", required=True, type=Path, help="directory to make")
+    main(parser.parse_args())

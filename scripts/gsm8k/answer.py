@@ -1,0 +1,73 @@
+"""What counts as the answer of a completion. Reward and metric both ask here, so they cannot disagree.
+
+Three extractors, always reported together:
+
+strict       what stands in the answer tag the prompt asks for, and only if it is a number
+flexible     the last number of the text, whatever the format
+math_verify  the library of that name (github.com/huggingface/Math-Verify)
+
+Text is matched, never executed. Numbers are compared as decimals: `1,000`, `$1000` and `1000.00` are one number.
+"""
+
+import logging
+import re
+from collections import deque
+from decimal import Decimal
+
+EXTRACTORS = ("strict", "flexible", "math_verify")
+
+# A minus is a sign only where no operand stands before it: "10-5" ends in 5, "= -5" in -5.
+# Thousands may be set off by a comma or a no-break space, as in "1,234".
+NUMBER = re.compile(
+    r"\$?(?:(?<![0-9A-Za-z)\]}%])[-\u2212])?\$?"
+    r"(?:(?:[0-9]{1,3}(?:[,\u00a0\u202f][0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|(?<![0-9.])\.[0-9]+)"
+)
+LATEX_SPACING = re.compile(r"\\[,!;]")
+
+# math-verify parses with sympy, whose time grows faster than the text; an answer stands at the end.
+MATH_VERIFY_TAIL = 4000
+
+
+def number(text):
+    """The canonical form of a text that is one number (`-1,234.50` -> `-1234.5`), or None."""
+    match = NUMBER.fullmatch(text.strip().removesuffix("."))
+    if match is None:
+        return None
+    digits = match[0].replace("\u2212", "-")
+    value = format(Decimal(re.sub(r"[$,\u00a0\u202f]", "", digits)), "f")
+    value = value.rstrip("0").rstrip(".") if "." in value else value
+    return "0" if value == "-0" else value
+
+
+def extract_strict(text, pattern):
+    """The number that `pattern`'s one group finds first, or None if there is none or it is not a number.
+
+    First, as in GSM8K's own scorer (openai/grade-school-math, grade_school_math/dataset.py, `extract_answer`):
+    a completion that goes on after its answer, or gives several, is judged by the first.
+    """
+    match = re.search(pattern, text, re.DOTALL)
+    return number(match[1]) if match else None
+
+
+def extract_flexible(text):
+    """The last number in the text, or None."""
+    last = deque(NUMBER.finditer(LATEX_SPACING.sub("", text.replace("{,}", ","))), maxlen=1)
+    return number(last[0][0]) if last else None
+
+
+def extract_math_verify(text):
+    """math-verify's reading of the text as a canonical number, or None where it finds no plain number."""
+    from math_verify import parse  # imports sympy: half a second that `--help` need not pay
+
+    logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns that no timeout is set: the tail is short
+    parsed = parse(text[-MATH_VERIFY_TAIL:], parsing_timeout=None)
+    return number(str(parsed[0])) or number(str(parsed[-1])) if parsed else None
+
+
+def extract(text, pattern):
+    """All three readings of a completion, `{extractor: canonical number or None}`."""
+    return {
+        "strict": extract_strict(text, pattern),
+        "flexible": extract_flexible(text),
+        "math_verify": extract_math_verify(text),
+    }

@@ -1,0 +1,61 @@
+"""The rewards of GRPO, each from 0 to 1 for a completion; the config weighs them (`rewards: {accuracy: 1.0, …}`)."""
+
+import hashlib
+import re
+
+from gsm8k.answer import NUMBER, extract_strict, number
+
+COMPUTED = re.compile(rf"=\s*({NUMBER.pattern})")
+
+
+def accuracy(text, problem, prompt):
+    """The strict extractor of the metric finds the gold answer."""
+    return float(extract_strict(text, prompt["answer"]) == problem["answer"])
+
+
+def format(text, problem, prompt):
+    """The whole completion has the form that the prompt asks for, right or wrong."""
+    return float(re.fullmatch(prompt["format"], text, re.DOTALL) is not None)
+
+
+def steps(text, problem, prompt):
+    """The share of the gold solution's intermediate results that the completion computes: has after a "=".
+
+    A problem of two steps is all but never solved by chance, so accuracy alone cannot teach it; this pays for
+    the first step. Only results count, not how they were come by. 0 where the gold solution has no annotated step.
+    """
+    computed = set(map(number, COMPUTED.findall(text)))
+    return sum(step in computed for step in problem["steps"]) / max(len(problem["steps"]), 1)
+
+
+def random(text, problem, prompt):
+    """A coin that knows nothing of the problem: the control for gains that any reward would bring.
+
+    Tossed by the text's own hash, so that a rerun tosses alike.
+    """
+    return float(hashlib.sha256(text.encode()).digest()[0] & 1)
+
+
+REWARDS = {"accuracy": accuracy, "format": format, "steps": steps, "random": random}
+
+
+def reward_functions(weights, prompt, rollouts):
+    """TRL reward functions and their weights, for the rewards whose weight is not 0.
+
+    TRL calls each as `f(prompts=…, completions=[[{"role", "content"}], …], completion_ids=…, answer=[…], steps=[…])`,
+    the last two from the training data, and expects one float per completion. The prompt's prefill was not sampled
+    but belongs to the text that is judged. The latest `(prompts, completion_ids)` is left in the deque `rollouts`.
+    """
+
+    def trl(name):
+        def reward(prompts, completions, completion_ids, answer, steps, **_):
+            rollouts.append((prompts, completion_ids))
+            texts = [prompt["prefill"] + completion[0]["content"] for completion in completions]
+            problems = [{"answer": a, "steps": s} for a, s in zip(answer, steps, strict=True)]
+            return [REWARDS[name](text, problem, prompt) for text, problem in zip(texts, problems, strict=True)]
+
+        reward.__name__ = name  # TRL logs it under this name
+        return reward
+
+    chosen = {name: weight for name, weight in weights.items() if weight}
+    return [trl(name) for name in chosen], list(chosen.values())

@@ -1,0 +1,138 @@
+"""Source `generated://word_problems?seed=0&train=2000&test=320`: arithmetic word problems in GSM8K's record format.
+
+Each record has GSM8K's two fields, `question` and `answer` (steps with `<<a+b=c>>` annotations, then
+`#### N`), and `family`, the template it came from. Families marked `test_only` never occur in the
+training split, so their score shows whether a policy learned the arithmetic or the template.
+"""
+
+import operator
+import random
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from gsm8k.records import write_jsonl
+
+ADDRESS = re.compile(r"word_problems\?seed=(?P<seed>\d+)&train=(?P<train>\d+)&test=(?P<test>\d+)")
+
+NAMES = "Anna Ben Clara David Emma Finn Grace Hugo Iris Jack Kate Liam Maya Noah Olivia Paul".split()
+ITEMS = "apples books cards coins cookies eggs marbles pencils shells stamps stickers toys".split()
+GROUPS = "bags baskets boxes jars packs".split()
+OPERATORS = {"+": operator.add, "-": operator.sub, "*": operator.mul}
+
+
+@dataclass(frozen=True)
+class Family:
+    """A problem template: `steps` are formulas over the numbers a, b, c and earlier results x, y."""
+
+    name: str
+    question: str
+    steps: tuple[str, ...]
+    test_only: bool = False
+
+
+FAMILIES = (
+    Family(
+        "gain",
+        "{name} has {a} {items}. {name} buys {b} more {items}. How many {items} does {name} have now?",
+        ("a + b",),
+    ),
+    Family("lose", "{name} has {a} {items}. {name} gives away {b} of them. How many {items} are left?", ("a - b",)),
+    Family(
+        "groups", "{name} has {a} {groups} with {b} {items} in each. How many {items} does {name} have?", ("a * b",)
+    ),
+    Family(
+        "more_than",
+        "{name} has {a} {items}. {other} has {b} more {items} than {name}. How many {items} does {other} have?",
+        ("a + b",),
+    ),
+    Family(
+        "gain_lose",
+        "{name} has {a} {items}. {name} buys {b} more and then gives away {c}. How many {items} are left?",
+        ("a + b", "x - c"),
+    ),
+    Family(
+        "groups_lose",
+        "{name} has {a} {groups} with {b} {items} in each. {name} gives away {c} {items}. How many {items} are left?",
+        ("a * b", "x - c"),
+    ),
+    Family(
+        "more_than_total",
+        "{name} has {a} {items}. {other} has {b} more {items} than {name}. How many {items} do they have together?",
+        ("a + b", "a + x"),
+    ),
+    Family(
+        "fewer_than",
+        "{name} has {a} {items}. {other} has {b} fewer {items} than {name}. How many {items} does {other} have?",
+        ("a - b",),
+        test_only=True,
+    ),
+    Family(
+        "groups_gain",
+        "{name} has {a} {groups} with {b} {items} in each. {name} buys {c} more {items}. How many {items} does {name} have now?",
+        ("a * b", "x + c"),
+        test_only=True,
+    ),
+    Family(
+        "lose_lose",
+        "{name} has {a} {items}. {name} gives away {b} and then loses {c}. How many {items} are left?",
+        ("a - b", "x - c"),
+        test_only=True,
+    ),
+)
+
+
+def solve(family, numbers):
+    """The annotated solution lines and the final answer, or None where a result would not be positive."""
+    values, lines = dict(numbers), []
+    for symbol, formula in zip("xyz", family.steps, strict=False):
+        left, sign, right = formula.split()
+        result = OPERATORS[sign](values[left], values[right])
+        if result < 1:
+            return None
+        values[symbol] = result
+        lines.append(
+            f"{values[left]} {sign} {values[right]} = <<{values[left]}{sign}{values[right]}={result}>>{result}"
+        )
+    return lines, values["xyz"[len(family.steps) - 1]]
+
+
+def draw(family, rng):
+    """One record of a family; numbers are 2 to 9, redrawn until every step's result is positive."""
+    solution = None
+    while solution is None:
+        numbers = {symbol: rng.randint(2, 9) for symbol in "abc"}
+        solution = solve(family, numbers)
+    name, other = rng.sample(NAMES, 2)
+    words = {"name": name, "other": other, "items": rng.choice(ITEMS), "groups": rng.choice(GROUPS)}
+    lines, answer = solution
+    return {
+        "question": family.question.format(**numbers, **words),
+        "answer": "\n".join([*lines, f"#### {answer}"]),
+        "family": family.name,
+    }
+
+
+def generate(seed, train, test):
+    """Lists of `train` and `test` records, families in equal shares, no question twice anywhere."""
+    rng, seen = random.Random(seed), set()
+
+    def split(size, families):
+        records = []
+        while len(records) < size:
+            record = draw(families[len(records) % len(families)], rng)
+            if record["question"] not in seen:
+                seen.add(record["question"])
+                records.append(record)
+        return records
+
+    return {"train": split(train, [f for f in FAMILIES if not f.test_only]), "test": split(test, FAMILIES)}
+
+
+def fetch(address, folder, kind):
+    """Write `train.jsonl` and `test.jsonl` into `folder`."""
+    match = ADDRESS.fullmatch(address)
+    if match is None:
+        raise SystemExit(f"error: generated://{address}: write generated://word_problems?seed=<n>&train=<n>&test=<n>")
+    for split, records in generate(**{key: int(value) for key, value in match.groupdict().items()}).items():
+        write_jsonl(Path(folder, f"{split}.jsonl"), records)

@@ -1,0 +1,133 @@
+"""Gather every number of a run in one place: results.json for programs, table.csv for papers, table.txt for people."""
+
+import argparse
+import csv
+import io
+import statistics
+from pathlib import Path
+
+from gsm8k.answer import EXTRACTORS
+from gsm8k.records import read_json, replacing, write_json
+
+
+def over_seeds(values):
+    """Mean and standard deviation over seeds (sd is None for one seed)."""
+    return {
+        "seeds": len(values),
+        "mean": statistics.mean(values),
+        "sd": statistics.stdev(values) if len(values) > 1 else None,
+    }
+
+
+def gather(metrics, comparisons, merges):
+    """One value with every number: `tasks.<task>.policies.<policy>` and `….arms.<arm>`, merges beside them.
+
+    `metrics` and `comparisons` are `{(task, policy): JSON}`, `merges` is `{policy: JSON}`.
+    """
+    tasks = {}
+    for (task, policy), value in metrics.items():
+        entry = tasks.setdefault(task, {"policies": {}, "arms": {}})
+        entry["policies"][policy] = {"metrics": value, "comparison": comparisons.get((task, policy))}
+    for entry in tasks.values():
+        arms = {}
+        for policy, value in entry["policies"].items():
+            if policy != "base":
+                arms.setdefault(policy.rpartition("-seed")[0], []).append(value["metrics"])
+        entry["arms"] = {
+            arm: {name: over_seeds([m["scores"][name]["value"] for m in of_seeds]) for name in EXTRACTORS}
+            for arm, of_seeds in arms.items()
+        }
+    return {"tasks": tasks, "merges": merges}
+
+
+COLUMNS = (
+    "task policy extractor n correct value low high difference difference_low difference_high mcnemar_p "
+    "won lost format_rate truncation_rate mean_completion_tokens subset"
+).split()
+
+
+def rows(results):
+    """The table, one row a task, policy and extractor; differences are empty for the base model."""
+    for task, entry in results["tasks"].items():
+        for policy, value in entry["policies"].items():
+            metrics, comparison = value["metrics"], value["comparison"]
+            for name in EXTRACTORS:
+                score = metrics["scores"][name]
+                change = comparison["extractors"][name] if comparison else {}
+                yield {
+                    "task": task,
+                    "policy": policy,
+                    "extractor": name,
+                    **{key: score[key] for key in ("n", "correct", "value", "low", "high")},
+                    "difference": change.get("difference"),
+                    "difference_low": change.get("low"),
+                    "difference_high": change.get("high"),
+                    "mcnemar_p": change.get("p"),
+                    "won": change.get("won"),
+                    "lost": change.get("lost"),
+                    "format_rate": metrics["format"]["value"],
+                    "truncation_rate": metrics["truncated"]["value"],
+                    "mean_completion_tokens": metrics["mean_completion_tokens"],
+                    "subset": metrics["subset"],
+                }
+
+
+def percent(value):
+    """A proportion for people: 0.4213 -> "42.1"."""
+    return f"{100 * value:.1f}"
+
+
+def text(results, headline):
+    """The before/after table as the terminal shows it, with the headline extractor in words below."""
+    out = io.StringIO()
+    line = "{:<14} {:<14} {:<11} {:>5} {:>6} {:>15} {:>7} {:>17} {:>9}\n"
+    out.write(line.format("task", "policy", "extractor", "n", "%", "95 % interval", "change", "95 % interval", "p"))
+    for row in rows(results):
+        change = ("", "", "")
+        if row["difference"] is not None:
+            change = (
+                f"{100 * row['difference']:+.1f}",
+                f"[{100 * row['difference_low']:+.1f}, {100 * row['difference_high']:+.1f}]",
+                f"{row['mcnemar_p']:.2g}",
+            )
+        interval = f"[{percent(row['low'])}, {percent(row['high'])}]"
+        name = row["extractor"] + ("*" if row["extractor"] == headline else "")
+        out.write(line.format(row["task"], row["policy"], name, row["n"], percent(row["value"]), interval, *change))
+    out.write("* headline; change is against base, paired; p is McNemar's exact test\n")
+    for task, entry in results["tasks"].items():
+        for policy, value in entry["policies"].items():
+            if value["metrics"]["subset"]:
+                out.write(f"{task}, {policy}: A SUBSET of {value['metrics']['n']} problems, not the task's score\n")
+            if comparison := value["comparison"]:
+                out.write(
+                    f"{task}, {policy}: format gain {100 * comparison['format_gain']:+.1f}, "
+                    f"reasoning gain {100 * comparison['reasoning_gain']:+.1f} points\n"
+                )
+    return out.getvalue()
+
+
+def main(args):
+    metrics = {(p.parent.parent.name, p.parent.name): read_json(p) for p in args.metrics}
+    comparisons = {(p.parent.name, p.stem): read_json(p) for p in args.comparisons}
+    merges = {p.stem: read_json(p) for p in args.merges}
+    results = gather(metrics, comparisons, merges) | {"run": args.run, "headline": args.headline}
+    with replacing(args.table) as partial, open(partial, "w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows(results))
+    with replacing(args.text) as partial:
+        partial.write_text(text(results, args.headline))
+    write_json(args.results, results)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", required=True, help="the run's name")
+    parser.add_argument("--headline", required=True, choices=EXTRACTORS, help="the extractor of the claim")
+    parser.add_argument("--metrics", required=True, type=Path, nargs="+", help="eval/<task>/<policy>/metrics.json")
+    parser.add_argument("--comparisons", required=True, type=Path, nargs="+", help="compare/<task>/<policy>.json")
+    parser.add_argument("--merges", required=True, type=Path, nargs="+", help="merge/<policy>.json")
+    parser.add_argument("--results", required=True, type=Path, help="JSON to write")
+    parser.add_argument("--table", required=True, type=Path, help="CSV to write")
+    parser.add_argument("--text", required=True, type=Path, help="plain table to write")
+    main(parser.parse_args())

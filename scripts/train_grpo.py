@@ -1,0 +1,131 @@
+"""Train a LoRA adapter with GRPO (Shao et al. 2024, arXiv:2402.03300, section 4.1) by TRL's GRPOTrainer."""
+
+import argparse
+import csv
+import json
+from collections import deque
+from pathlib import Path
+
+from backends import backend
+from backends.determinism import fix
+from gsm8k.prompt import with_prefill
+from gsm8k.records import read_jsonl, remove, replacing, write_json
+from gsm8k.rewards import reward_functions
+
+KL_ROLLOUTS = 2
+
+# What TRL logs about the clock and not about the learning: it would make the history differ from run to run.
+CLOCK = {"step_time", "train_runtime", "train_samples_per_second", "train_steps_per_second", "total_flos"}
+
+
+def write_history(path, logs):
+    """One row a step, one column a quantity that TRL logged: loss, rewards, lengths, entropy, kl, clipping."""
+    rows = [{k: v for k, v in row.items() if k not in CLOCK} for row in logs if "reward" in row]
+    columns = sorted({key for row in rows for key in row} - {"step"})
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, ["step", *columns], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def save_adapter(policy, folder, source):
+    """Save the adapter, named after the base model's source and not after a path of this machine."""
+    policy.save_pretrained(folder)
+    remove(folder / "README.md")  # PEFT's blank model card
+    config = json.loads((folder / "adapter_config.json").read_text())
+    write_json(folder / "adapter_config.json", config | {"base_model_name_or_path": source})
+
+
+def require_learning(policy):
+    """Stop where the adapter is as it was made: LoRA's B matrices start at zero and move with the first gradient."""
+    if not any(p.detach().abs().sum() > 0 for name, p in policy.named_parameters() if "lora_B" in name):
+        raise SystemExit(
+            "error: training changed nothing: no group of completions had different rewards. Look at the completions "
+            "in the log; then raise train.grpo.temperature, change the prompt, or use easier problems"
+        )
+
+
+def log_kl(trainer, tokenizer, rollouts):
+    """Add `kl` to every step's log: KL(policy || base) in nats per sampled token, exact over the vocabulary.
+
+    TRL computes it only where it is part of the loss (beta > 0), and then for every rollout. Here the step's
+    first few are enough. `rollouts` holds the latest `(prompts, completion_ids)`, as the rewards saw them.
+    """
+    import torch
+    from transformers import TrainerCallback
+
+    def logits(ids, length):
+        return trainer.model(ids, logits_to_keep=length + 1).logits[0, :-1].float().log_softmax(-1)
+
+    @torch.no_grad()
+    def kl():
+        total, tokens = 0.0, 0
+        for prompt, completion in list(zip(*rollouts[-1], strict=True))[:KL_ROLLOUTS]:
+            chat = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, return_dict=True)["input_ids"]
+            ids = torch.tensor([[*chat, *completion]], device=trainer.model.device)
+            policy = logits(ids, len(completion))
+            with trainer.model.disable_adapter():
+                base = logits(ids, len(completion))
+            total += (policy.exp() * (policy - base)).sum().item()
+            tokens += len(completion)
+        return total / tokens
+
+    class LogKL(TrainerCallback):
+        def on_log(self, args, state, control, logs=None, **_):
+            if "reward" in logs and "kl" not in logs:
+                state.log_history[-1]["kl"] = kl()
+
+    trainer.add_callback(LogKL())
+
+
+def main(args):
+    settings, prompt = json.loads(args.settings), json.loads(args.prompt)
+    fix(args.seed, settings["threads"])
+    policy, tokenizer, extra = backend("train", settings["backend"]).load(args.model, settings)
+
+    from datasets import Dataset  # after the backend: some must be imported before TRL
+    from trl import GRPOConfig, GRPOTrainer
+
+    rollouts = deque(maxlen=1)
+    functions, weights = reward_functions(json.loads(args.rewards), prompt, rollouts)
+    problems = [{key: record[key] for key in ("prompt", "answer", "steps")} for record in read_jsonl(args.data)]
+    with replacing(args.adapter) as folder:
+        config = GRPOConfig(
+            output_dir=str(folder),
+            seed=args.seed,
+            data_seed=args.seed,
+            reward_weights=weights,
+            logging_steps=1,
+            log_completions=True,
+            num_completions_to_print=2,
+            report_to=[],
+            save_strategy="no",
+            **settings["grpo"],
+        )
+        trainer = GRPOTrainer(
+            model=policy,
+            processing_class=with_prefill(tokenizer, prompt["prefill"]),
+            reward_funcs=functions,
+            args=config,
+            train_dataset=Dataset.from_list(problems),
+            **extra,
+        )
+        log_kl(trainer, tokenizer, rollouts)
+        trainer.train()
+        require_learning(trainer.model)
+        save_adapter(trainer.model, folder, args.source)
+        write_history(folder / "history.csv", trainer.state.log_history)
+        write_json(folder / "effective.json", {k: v for k, v in config.to_dict().items() if k != "output_dir"})
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", required=True, help="the config section `train` of the arm, as JSON")
+    parser.add_argument("--rewards", required=True, help="the config section `rewards` of the arm, as JSON")
+    parser.add_argument("--prompt", required=True, help="the config section `prompt`, as JSON")
+    parser.add_argument("--seed", required=True, type=int)
+    parser.add_argument("--source", required=True, help="the base model's name in the adapter: `model.source`")
+    parser.add_argument("--model", required=True, type=Path, help="directory of the base model")
+    parser.add_argument("--data", required=True, type=Path, help="formatted training problems, JSONL")
+    parser.add_argument("--adapter", required=True, type=Path, help="directory to make")
+    main(parser.parse_args())

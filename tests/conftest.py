@@ -1,0 +1,149 @@
+"""Fixtures: a tiny random model with a real tokenizer, and a copy of the workflow to run it in."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+CHAT_TEMPLATE = (
+    "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+def make_tiny_model(folder):
+    """A seeded Llama of two layers and 32 dimensions, whose tokenizer knows bytes and four special tokens."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    special = ["<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
+    vocabulary = {token: i for i, token in enumerate([*special, *sorted(pre_tokenizers.ByteLevel.alphabet())])}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(special)
+    wrapped = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|end|>")
+    wrapped.chat_template = CHAT_TEMPLATE
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        max_position_embeddings=1024,
+        eos_token_id=0,
+        pad_token_id=0,
+        bos_token_id=None,
+        tie_word_embeddings=True,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    wrapped.save_pretrained(folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory):
+    """The directory of the tiny model."""
+    folder = tmp_path_factory.mktemp("tiny-model")
+    make_tiny_model(folder)
+    return folder
+
+
+TINY = {
+    "run": "tiny",
+    "model": {"sha256": None, "disk_gb": 0.01},
+    "tasks": {
+        "word_problems": {
+            "source": "generated://word_problems?seed=0&train=40&test=20",
+            "size": {"train": 40, "test": 20},
+            "sha256": {"train": None, "test": None},
+            "dev": 8,
+        }
+    },
+    # Any text is of the right form and "0" is a frequent byte: random completions then differ in reward.
+    "prompt": {"prefill": "", "examples": [], "format": "[^a-e]*"},
+    "train": {
+        "lora": {"r": 4, "layers_to_transform": [0, 1]},
+        "grpo": {
+            "max_steps": 2,
+            "num_generations": 4,
+            "per_device_train_batch_size": 4,
+            "gradient_accumulation_steps": 1,
+        },
+    },
+    "merge": {"items": 4},
+    "eval": {"batch_size": 8, "sampling": {"max_new_tokens": 8}},
+}
+
+
+class Checkout:
+    """A copy of the repository's files, as a clone would have them, with the tiny run as an overlay."""
+
+    def __init__(self, folder, model):
+        self.folder = folder
+        files = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+        for name in subprocess.run(files, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split():
+            if (ROOT / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, folder / name)
+        self.settings = yaml.safe_load(yaml.safe_dump(TINY))
+        self.settings["model"]["source"] = str(model)
+        self.write()
+
+    def write(self, **changes):
+        """Write the overlay; `changes` replace whole sections of it."""
+        (self.folder / "tiny.yaml").write_text(yaml.safe_dump(self.settings | changes))
+
+    def snakemake(self, *arguments, cores=2, **environment):
+        """Run snakemake on the overlay; returns the finished process, its output as text."""
+        import os
+
+        return subprocess.run(
+            ["snakemake", "--cores", str(cores), "--configfile", "tiny.yaml", *arguments],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            env=os.environ | environment,
+        )
+
+    def planned(self, *arguments):
+        """The rules that a run would execute now, `{rule: jobs}`; empty for "Nothing to be done"."""
+        process = self.snakemake("--dry-run", *arguments)
+        assert process.returncode == 0, process.stdout + process.stderr
+        text = process.stdout + process.stderr
+        if "Nothing to be done" in text:
+            return {}
+        lines = text[text.index("Job stats:") :].splitlines()[3:]
+        jobs = (line.split() for line in lines[: lines.index("")])
+        return {rule: int(count) for rule, count in jobs if rule not in ("all", "total")}
+
+
+@pytest.fixture
+def checkout(tmp_path, tiny_model):
+    """A fresh checkout in which nothing has run."""
+    return Checkout(tmp_path / "checkout", tiny_model)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, tiny_model):
+    """A checkout in which the whole tiny run has been made once; tests copy it and leave it as it is."""
+    checkout = Checkout(tmp_path_factory.mktemp("finished") / "checkout", tiny_model)
+    process = checkout.snakemake()
+    assert process.returncode == 0, process.stdout + process.stderr
+    checkout.output = process.stdout + process.stderr
+    return checkout
+
+
+@pytest.fixture
+def rerun(finished, tmp_path):
+    """A copy of the finished checkout, times kept, to change something in."""
+    copy = tmp_path / "checkout"
+    shutil.copytree(finished.folder, copy, copy_function=shutil.copy2)
+    clone = object.__new__(Checkout)
+    clone.folder, clone.settings = copy, yaml.safe_load(yaml.safe_dump(finished.settings))
+    return clone

@@ -1,0 +1,94 @@
+"""Only changed stages rerun: what each kind of change makes Snakemake plan."""
+
+import shutil
+import subprocess
+
+EVALUATIONS = {"evaluate", "compare", "tabulate_results", "report", "package_model"}
+TRAINING = {"train_grpo", "merge_lora", "check_merge"}
+
+
+def edit(checkout, path, text="\n# edited\n"):
+    with open(checkout.folder / path, "a") as file:
+        file.write(text)
+
+
+def test_nothing_changed(rerun):
+    assert rerun.planned() == {}
+
+
+def test_touched_script(rerun):
+    (rerun.folder / "scripts/train_grpo.py").touch()
+    (rerun.folder / "scripts/gsm8k/answer.py").touch()
+    assert rerun.planned() == {}
+
+
+def test_edited_extractor(rerun):
+    edit(rerun, "scripts/gsm8k/answer.py")
+    planned = rerun.planned()
+    assert TRAINING | EVALUATIONS <= planned.keys()
+    assert "download_model" not in planned and planned["evaluate"] == 2
+
+
+def test_edited_unused_backend(rerun):
+    (rerun.folder / "scripts/backends/eval_other.py").write_text("")
+    edit(rerun, "scripts/sources/hf.py")
+    assert rerun.planned() == {}
+
+
+def test_edited_used_backend(rerun):
+    edit(rerun, "scripts/backends/eval_transformers.py")
+    assert rerun.planned().keys() == EVALUATIONS
+
+
+def test_changed_eval_key(rerun):
+    rerun.write(eval=rerun.settings["eval"] | {"batch_size": 4})
+    planned = rerun.planned()
+    assert planned.keys() == EVALUATIONS and planned["evaluate"] == 2
+
+
+def test_changed_train_key(rerun):
+    grpo = rerun.settings["train"]["grpo"] | {"learning_rate": 1e-3}
+    rerun.write(train=rerun.settings["train"] | {"grpo": grpo})
+    planned = rerun.planned()
+    assert planned.keys() == TRAINING | EVALUATIONS and planned["evaluate"] == 1
+
+
+def test_added_seed(rerun):
+    rerun.write(seeds=[0, 1])
+    planned = rerun.planned()
+    assert planned.keys() == TRAINING | EVALUATIONS
+    assert (planned["train_grpo"], planned["evaluate"], planned["compare"]) == (1, 1, 1)
+
+
+def test_fresh_clone_with_restored_results(rerun, tmp_path):
+    """git gives every file the time of the clone; results and metadata come out of an archive with theirs."""
+    archive, clone = tmp_path / "results.tar", tmp_path / "clone"
+    subprocess.run(["tar", "-cf", archive, "results", ".snakemake/metadata"], cwd=rerun.folder, check=True)
+    ignore = shutil.ignore_patterns("results", ".snakemake", "logs")
+    shutil.copytree(rerun.folder, clone, ignore=ignore, copy_function=shutil.copy)
+    subprocess.run(["tar", "-xf", archive], cwd=clone, check=True)
+    rerun.folder = clone
+    assert rerun.planned() == {}
+    rerun.write(eval=rerun.settings["eval"] | {"batch_size": 4})
+    assert rerun.planned().keys() == EVALUATIONS
+
+
+def test_two_clones_share_downloads(finished, tiny_model, tmp_path):
+    """Snakemake's own between-workflow cache; a changed helper module must not give a stale hit."""
+    from conftest import Checkout
+
+    cache, wanted = tmp_path / "cache", ["results/tiny/models/base", "results/tiny/data/word_problems/train.jsonl"]
+    cache.mkdir()
+
+    def run(checkout):
+        process = checkout.snakemake("--cache", "--", *wanted, SNAKEMAKE_OUTPUT_CACHE=str(cache))
+        assert process.returncode == 0, process.stdout + process.stderr
+        return sorted(cache.iterdir())
+
+    first, second = (Checkout(tmp_path / name, tiny_model) for name in ("first", "second"))
+    shared = run(first)
+    assert run(second) == shared
+    assert all((second.folder / name).is_symlink() for name in wanted)
+    edit(second, "scripts/gsm8k/prompt.py")
+    shutil.rmtree(second.folder / "results")
+    assert run(second) != shared

@@ -1,0 +1,79 @@
+"""The workflow's own form: presets, schema, lint, names."""
+
+import dataclasses
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+PRESETS = sorted(path.name for path in Path("config").glob("*.yaml") if path.name != "config.yaml")
+SCHEMA = yaml.safe_load(Path("workflow/schemas/config.schema.yaml").read_text())
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_preset_dry_runs(checkout, preset):
+    process = checkout.snakemake("--dry-run", "--configfile", f"config/{preset}")
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert yaml.safe_load(Path("config", preset).read_text())["run"] == Path(preset).stem
+
+
+def test_lint(checkout):
+    process = subprocess.run(["snakemake", "--lint"], cwd=checkout.folder, capture_output=True, text=True)
+    assert process.returncode == 0, process.stdout + process.stderr
+
+
+def test_formatting():
+    subprocess.run(["snakefmt", "--check", "Snakefile", "workflow"], check=True)
+    subprocess.run(["ruff", "check", "."], check=True)
+    subprocess.run(["ruff", "format", "--check", "."], check=True)
+
+
+def test_rule_graph(checkout):
+    process = subprocess.run(
+        ["snakemake", "--rulegraph", "mermaid-js"], cwd=checkout.folder, capture_output=True, text=True
+    )
+    rules = set(re.findall(r'\["?(\w+)"?\]', process.stdout)) - {"all"}
+    assert rules == {
+        *("download_model", "download_data", "format_gsm8k", "evaluate", "train_grpo", "merge_lora", "check_merge"),
+        *("compare", "tabulate_results", "report", "package_model"),
+    }
+    assert all(Path(f"scripts/{rule}.py").exists() for rule in rules)
+
+
+def test_schema_names_are_the_libraries_own():
+    from peft import LoraConfig
+    from transformers import GenerationConfig
+    from trl import GRPOConfig
+
+    train = SCHEMA["$defs"]["train"]["properties"]
+    assert train["grpo"]["properties"].keys() <= {field.name for field in dataclasses.fields(GRPOConfig)}
+    assert train["lora"]["properties"].keys() <= {field.name for field in dataclasses.fields(LoraConfig)}
+    assert (
+        SCHEMA["properties"]["eval"]["properties"]["sampling"]["properties"].keys() <= vars(GenerationConfig()).keys()
+    )
+
+
+def test_every_key_is_in_the_manual():
+    """config/README.md names every key of the schema."""
+    manual = Path("config/README.md").read_text()
+
+    def keys(schema):
+        for name, value in schema.get("properties", {}).items():
+            yield name
+            yield from keys(value)
+        for below in ("items", "additionalProperties"):
+            if isinstance(schema.get(below), dict):
+                yield from keys(schema[below])
+        if "$ref" in schema:
+            yield from keys(SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]])
+
+    missing = {key for key in keys(SCHEMA) if f"`{key}`" not in manual}
+    assert not missing
+
+
+def test_locks_hold_hashes():
+    for lock in Path("envs").glob("*.txt"):
+        for requirement in re.split(r"\n(?=\S)", lock.read_text().strip()):
+            assert "==" in requirement and "--hash=sha256:" in requirement, (lock, requirement.splitlines()[0])

@@ -1,0 +1,88 @@
+"""Generated problems, formatting, and all of real GSM8K where it is at hand."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from format_gsm8k import format_record, split_dev
+from gsm8k.answer import number
+from gsm8k.records import gold, read_gsm8k
+from sources.generated import FAMILIES, generate
+
+CONFIG = yaml.safe_load(open("config/config.yaml"))
+GSM8K = Path(os.environ.get("GSM8K", "../shared/gsm8k"))
+
+
+@pytest.fixture(scope="module")
+def problems():
+    return generate(seed=0, train=700, test=300)
+
+
+def test_generated_answers_are_right(problems):
+    for record in problems["train"] + problems["test"]:
+        steps = re.findall(r"<<(\d+)([-+*])(\d+)=(\d+)>>", record["answer"])
+        for left, sign, right, result in steps:
+            assert {"+": int(left) + int(right), "-": int(left) - int(right), "*": int(left) * int(right)}[sign] == int(
+                result
+            )
+        assert gold(record) == steps[-1][3]
+        assert int(gold(record)) > 0
+
+
+def test_splits_share_no_question(problems):
+    questions = [record["question"] for split in problems.values() for record in split]
+    assert len(set(questions)) == len(questions)
+
+
+def test_families(problems):
+    held_out = {family.name for family in FAMILIES if family.test_only}
+    assert len(held_out) >= 2
+    assert {record["family"] for record in problems["train"]}.isdisjoint(held_out)
+    assert {record["family"] for record in problems["test"]} == {family.name for family in FAMILIES}
+    assert {len(family.steps) for family in FAMILIES} == {1, 2}
+
+
+def test_generation_repeats():
+    assert generate(3, 50, 20) == generate(3, 50, 20) != generate(4, 50, 20)
+
+
+def test_format_record():
+    record = {"question": "Q?", "answer": "3*4=<<3*4=12>>12\n12+1,000=<<12+1000=1012>>1,012\n#### 1,012"}
+    assert format_record(record, "test", 7, CONFIG["prompt"]) == {
+        "id": "test-7",
+        "prompt": [
+            {"role": "system", "content": CONFIG["prompt"]["system"]},
+            {"role": "user", "content": CONFIG["prompt"]["examples"][0]["question"]},
+            {"role": "assistant", "content": CONFIG["prompt"]["examples"][0]["completion"]},
+            {"role": "user", "content": "Q?"},
+        ],
+        "answer": "1012",
+        "steps": ["12", "1012"],
+        "family": "2 steps",
+    }
+
+
+def test_dev_comes_out_of_train_and_test_questions_do_not():
+    train = [{"question": str(i)} for i in range(10)]
+    rest, dev = split_dev(train, test=[{"question": "3"}], dev=4, seed=0)
+    assert len(dev) == 4 and len(rest) == 5
+    assert {"question": "3"} not in rest + dev
+    with pytest.raises(SystemExit, match="leaves none"):
+        split_dev(train, [], dev=10, seed=0)
+
+
+@pytest.mark.skipif(not GSM8K.is_dir(), reason=f"real GSM8K is not at {GSM8K}; set GSM8K to its folder")
+def test_all_of_real_gsm8k():
+    records = {split: read_gsm8k(GSM8K / f"{split}.jsonl") for split in ("train", "test")}
+    assert {split: len(r) for split, r in records.items()} == CONFIG["tasks"]["gsm8k"]["size"]
+    for split, of_split in records.items():
+        for i, record in enumerate(of_split):
+            formatted = format_record(record, split, i, CONFIG["prompt"])
+            written = record["answer"].rpartition("#### ")[2]
+            assert formatted["answer"] == written.replace(",", "") == number(written)
+            assert formatted["prompt"][-1]["content"] == record["question"]
+            assert all(number(step) == step for step in formatted["steps"])
+            json.dumps(formatted)

@@ -1,0 +1,57 @@
+"""Rewards: the accuracy reward is the metric, and each of them on texts whose value is plain."""
+
+from collections import deque
+
+import pytest
+import yaml
+from gsm8k.answer import extract
+from gsm8k.rewards import REWARDS, reward_functions
+
+PROMPT = yaml.safe_load(open("config/config.yaml"))["prompt"]
+PROBLEM = {"answer": "17", "steps": ["12", "17"]}
+RIGHT = "<think>3 * 4 = 12, 12 + 5 = 17</think><answer>17</answer>"
+
+
+@pytest.mark.parametrize(
+    ("text", "accuracy", "format", "steps"),
+    [
+        (RIGHT, 1, 1, 1),
+        ("<think>3 * 4 = 12</think><answer>12</answer>", 0, 1, 0.5),
+        ("<think>3 * 4 = $12.00</think><answer>12</answer>", 0, 1, 0.5),
+        ("<think>17</think><answer>17</answer>", 1, 1, 0),
+        ("<think>x = 121, y = 170</think><answer>1</answer>", 0, 1, 0),
+        ("3 * 4 = 12, 12 + 5 = 17. <answer>17</answer>", 1, 0, 1),
+        (RIGHT + " and more", 1, 0, 1),
+        ("<think>3 * 4 = 12, 12 + 5 = 17", 0, 0, 1),
+        ("", 0, 0, 0),
+    ],
+)
+def test_values(text, accuracy, format, steps):
+    values = {name: REWARDS[name](text, PROBLEM, PROMPT) for name in ("accuracy", "format", "steps")}
+    assert values == {"accuracy": accuracy, "format": format, "steps": steps}
+
+
+@pytest.mark.parametrize("text", [RIGHT, RIGHT.replace("17<", "17.0<"), "<answer>17 pens</answer>", "17", ""])
+def test_accuracy_is_the_metric(text):
+    metric = extract(text, PROMPT["answer"])["strict"] == PROBLEM["answer"]
+    assert REWARDS["accuracy"](text, PROBLEM, PROMPT) == metric
+
+
+def test_trl_signature():
+    """Only weighted rewards are computed, the prefill is part of the text, rollouts are kept."""
+    rollouts = deque(maxlen=1)
+    functions, weights = reward_functions(
+        {"accuracy": 1.0, "format": 0.2, "steps": 0.0, "random": 0.0}, PROMPT, rollouts
+    )
+    completion = [{"role": "assistant", "content": RIGHT.removeprefix(PROMPT["prefill"])}]
+    columns = {"prompts": ["p"], "completions": [completion], "completion_ids": [[1]], "answer": ["17"], "steps": [[]]}
+    assert weights == [1.0, 0.2]
+    assert [f.__name__ for f in functions] == ["accuracy", "format"]
+    assert [f(**columns) for f in functions] == [[1.0], [1.0]]
+    assert list(rollouts) == [(["p"], [[1]])]
+
+
+def test_random_is_a_fair_coin_that_repeats():
+    tosses = [REWARDS["random"](str(i), PROBLEM, PROMPT) for i in range(1000)]
+    assert 400 < sum(tosses) < 600
+    assert tosses[7] == REWARDS["random"]("7", PROBLEM, PROMPT)

@@ -1,0 +1,70 @@
+"""Scores and comparisons, against values computed by hand or found in textbooks."""
+
+import pytest
+from compare import compare
+from gsm8k.protocol import protocol, protocol_hash, require_equal
+from gsm8k.statistics import paired, score
+
+
+def test_wilson_interval():
+    """Newcombe 1998, Statistics in Medicine 17:857, table I: 81 of 263 is 0.2553 to 0.3662."""
+    value = score([True] * 81 + [False] * 182)
+    assert (round(value["low"], 4), round(value["high"], 4)) == (0.2553, 0.3662)
+
+
+def test_mcnemar_by_hand():
+    """Won 1 and lost 5: p = 2 (C(6,0) + C(6,1)) / 2^6 = 14/64."""
+    before, after = [False] + [True] * 5 + [True] * 4, [True] + [False] * 5 + [True] * 4
+    change = paired(before, after)
+    assert (change["won"], change["lost"], change["p"]) == (1, 5, pytest.approx(14 / 64))
+    assert change["difference"] == pytest.approx(-0.4)
+    assert change["low"] < -0.4 < change["high"]
+
+
+def test_no_change():
+    change = paired([True, False] * 10, [True, False] * 10)
+    assert change == {
+        "n": 20,
+        "difference": 0.0,
+        "low": 0.0,
+        "high": 0.0,
+        "won": 0,
+        "lost": 0,
+        "p": 1.0,
+        "smallest_detectable": 0.0,
+    }
+
+
+def test_bootstrap_repeats_and_covers():
+    before, after = [False] * 50 + [True] * 50, [True] * 30 + [False] * 20 + [True] * 50
+    assert paired(before, after) == paired(before, after)
+    # the normal interval of the mean of 100 differences with 30 ones: 0.3 +- 1.96 sqrt(0.21 / 100)
+    assert paired(before, after)["low"] == pytest.approx(0.21, abs=0.02)
+    assert paired(before, after)["high"] == pytest.approx(0.39, abs=0.02)
+
+
+def sample(i, strict, flexible):
+    correct = {"strict": strict, "flexible": flexible, "math_verify": flexible}
+    return {"id": i, "family": "f", "correct": correct}
+
+
+def test_format_gain_is_not_reasoning_gain():
+    base = [sample(i, False, True) for i in range(10)]
+    policy = [sample(i, True, True) for i in range(10)]
+    result = compare(base, policy)
+    assert (result["format_gain"], result["reasoning_gain"]) == (1.0, 0.0)
+
+
+def test_other_problems_are_refused():
+    with pytest.raises(SystemExit, match="different problems"):
+        compare([sample(0, True, True)], [sample(1, True, True)])
+
+
+def test_other_protocols_are_refused_by_name():
+    metrics = []
+    for batch_size in (8, 16):
+        value = protocol("t", "test", "0" * 64, {"system": ""}, {"batch_size": batch_size})
+        metrics.append({"protocol": value, "protocol_hash": protocol_hash(value)})
+    with pytest.raises(SystemExit, match=r"measured differently \(eval\)"):
+        require_equal(*metrics)
+    require_equal(metrics[0], metrics[0])

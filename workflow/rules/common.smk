@@ -1,0 +1,126 @@
+# The functions that the rules share: settings and code as values that Snakemake can compare.
+import ast
+import copy
+import json
+from pathlib import Path
+
+import jsonschema
+import yaml
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import update_config, validate
+
+
+def explain(error):
+    """One line that says what to change, for a schema violation."""
+    where = ".".join(map(str, error.absolute_path)) or "the top level"
+    if error.validator == "additionalProperties":
+        known = set(error.schema["properties"])
+        unknown = ", ".join(sorted(set(error.instance) - known))
+        return (
+            f"config: {where} has no key {unknown}; it has {', '.join(sorted(known))}"
+        )
+    return f"config: {where}: {error.schema.get('hint', error.message)} (given: {json.dumps(error.instance)})"
+
+
+def check_config():
+    """Stop on a config that cannot run, in one line and before anything is made."""
+    schema = Path(workflow.current_basedir, "../schemas/config.schema.yaml").resolve()
+    validator = jsonschema.Draft202012Validator(yaml.safe_load(schema.read_text()))
+    if error := jsonschema.exceptions.best_match(validator.iter_errors(config)):
+        raise WorkflowError(explain(error))
+    for task in sorted({config["task"], *config["evaluate_on"]} - set(config["tasks"])):
+        raise WorkflowError(f"config: there is no task {task}; tasks has {', '.join(config['tasks'])}")
+    validate(config, str(schema))
+
+
+check_config()
+
+
+def code(*scripts):
+    """The scripts and every local module that they import: a rule reruns when one of them changes.
+
+    Absolute imports are followed, wherever they stand; what is imported by a name made at run time (backends,
+    sources) is not, and is given as a script of its own.
+    """
+    found, queue = set(), [Path(script) for script in scripts]
+    while queue:
+        path = queue.pop()
+        found.add(path)
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            if isinstance(node, ast.ImportFrom):
+                names = [
+                    node.module,
+                    *(f"{node.module}.{alias.name}" for alias in node.names),
+                ]
+            for name in names:
+                stem = Path("scripts", *name.split("."))
+                candidates = {stem.with_suffix(".py"), stem / "__init__.py"}
+                queue += [path for path in candidates - found if path.exists()]
+    return sorted(map(str, found))
+
+
+def backend(kind):
+    """The script of the backend that config section `kind` selects, as a list: empty if this version has none."""
+    script = Path(f"scripts/backends/{kind}_{config[kind]['backend']}.py")
+    return [script] if script.exists() else []
+
+
+def source(address):
+    """The script that serves a source: `hf://…` is served by scripts/sources/hf.py, a path by path.py."""
+    scheme, separator, _ = address.partition("://")
+    return f"scripts/sources/{scheme if separator else 'path'}.py"
+
+
+def require_backends():
+    """Stop before the first download where a chosen backend is not part of this version."""
+    for kind in ("train", "eval"):
+        if not backend(kind):
+            known = sorted(
+                p.stem.removeprefix(f"{kind}_")
+                for p in Path("scripts/backends").glob(f"{kind}_*.py")
+            )
+            raise WorkflowError(
+                f"config: {kind}.backend {config[kind]['backend']} is not part of this version; "
+                f"available: {', '.join(known)}"
+            )
+
+
+def settings(section, *keys):
+    """A config section as one JSON value: Snakemake compares the values of params, not their names."""
+    value = config[section]
+    for key in keys:
+        value = value[key]
+    return json.dumps(value, sort_keys=True)
+
+
+def task_settings(wildcards):
+    """The settings of the task in the path."""
+    return settings("tasks", wildcards.task)
+
+
+def arm_settings(section):
+    """A section as the arm in the path overrides it, as a function of the wildcards."""
+
+    def merged(wildcards):
+        value = copy.deepcopy(config[section])
+        update_config(value, config["arms"][wildcards.arm].get(section, {}))
+        return json.dumps(value, sort_keys=True)
+
+    return merged
+
+
+def policies():
+    """The tuned policies of the run: every arm with every seed."""
+    return [f"{arm}-seed{seed}" for arm in config["arms"] for seed in config["seeds"]]
+
+
+def show_table():
+    """Print the run's table and where its report is, if this call of Snakemake was to make them."""
+    results = Path("results", config["run"])
+    if (results / "table.txt").exists() and (results / "report.html").exists():
+        print(
+            f"\n{(results / 'table.txt').read_text()}\nreport: {results / 'report.html'}"
+        )
