@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from backends.determinism import fix
+from backends.shared_prefix import share_prefix
 from gsm8k.prompt import with_prefill
 from gsm8k.records import read_jsonl, write_json
 
@@ -40,13 +41,14 @@ def main(args):
     prompts = [record["prompt"] for record in read_jsonl(args.data)[: settings["items"]]]
     tokenizer = AutoTokenizer.from_pretrained(args.merged, padding_side="left")
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    with_prefill(tokenizer, args.prefill)
+    with_prefill(tokenizer, json.loads(args.prompt)["prefill"])
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    merged = AutoModelForCausalLM.from_pretrained(args.merged, dtype="auto").to(device).eval()
-    expected = last_logits(merged, tokenizer, prompts)
-    del merged
-    base = AutoModelForCausalLM.from_pretrained(args.model, dtype="auto").to(device)
-    adapted = last_logits(PeftModel.from_pretrained(base, args.adapter).eval(), tokenizer, prompts)
+
+    def load(folder):
+        return share_prefix(AutoModelForCausalLM.from_pretrained(folder, dtype="auto").to(device).eval())
+
+    expected = last_logits(load(args.merged), tokenizer, prompts)
+    adapted = last_logits(PeftModel.from_pretrained(load(args.model), args.adapter).eval(), tokenizer, prompts)
     agreement = (expected.argmax(-1) == adapted.argmax(-1)).float().mean().item()
     difference = (expected - adapted).abs().max().item()
     if difference > settings["atol"]:
@@ -60,7 +62,7 @@ def main(args):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", required=True, help="the config section `merge`, as JSON")
-    parser.add_argument("--prefill", required=True, help="the config value `prompt.prefill`")
+    parser.add_argument("--prompt", required=True, help="the config section `prompt`, as JSON")
     parser.add_argument("--model", required=True, type=Path, help="directory of the base model")
     parser.add_argument("--adapter", required=True, type=Path, help="directory of the adapter")
     parser.add_argument("--merged", required=True, type=Path, help="directory of the merged model")

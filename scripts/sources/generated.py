@@ -69,7 +69,7 @@ FAMILIES = (
     ),
     Family(
         "groups_gain",
-        "{name} has {a} {groups} with {b} {items} in each. {name} buys {c} more {items}. How many {items} does {name} have now?",
+        "{name} has {a} {groups} with {b} {items} in each. {name} buys {c} more. How many {items} has {name} now?",
         ("a * b", "x + c"),
         test_only=True,
     ),

@@ -8,7 +8,7 @@ import yaml
 from gsm8k.answer import extract, extract_flexible, extract_math_verify, extract_strict, number
 
 PATTERNS = {
-    "tag": "<answer>(.*?)</answer>",
+    "tag": "<answer>([^<]*)</answer>",
     "hash": r"#### *(\$?[-\u2212]?\$?[0-9.,]+)",
     "flexible_only": "(no such text)",
 }

@@ -60,8 +60,8 @@ rule check_merge:
         gpu=1,
     params:
         settings=settings("merge"),
-        prefill=config["prompt"]["prefill"],
+        prompt=settings("prompt"),
     shell:
-        "HF_HUB_OFFLINE=1 python scripts/check_merge.py --settings {params.settings:q} --prefill {params.prefill:q}"
+        "HF_HUB_OFFLINE=1 python scripts/check_merge.py --settings {params.settings:q} --prompt {params.prompt:q}"
         " --model {input.model} --adapter {input.adapter} --merged {input.merged}"
         " --data {input.data} --report {output.report} 2>&1 | tee {log}"
