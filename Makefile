@@ -10,16 +10,18 @@ run: .venv/run ## make the environment and run the default run, from the downloa
 test: .venv/test ## make the environment with the test tools and run the test suite
 	pytest
 
-.venv/run: envs/cpu.txt envs/torch-cuda.txt
+INSTALL := pip install --disable-pip-version-check --no-deps --require-hashes --requirement
+
+# torch's CPU build where the machine's package indexes have it; else the public index's build with its CUDA libraries.
+.venv/run: envs/cpu.txt envs/torch-cpu.txt envs/torch-public.txt
 	$(PYTHON) -m venv .venv
-	pip install --no-deps --require-hashes --requirement envs/cpu.txt
-# The public index has torch for x86-64 Linux only as a CUDA build, which does not import without its libraries;
-# `pip check` says whether that is the build we got.
-	pip check || pip install --no-deps --require-hashes --requirement envs/torch-cuda.txt
+	$(INSTALL) envs/torch-cpu.txt || $(INSTALL) envs/torch-public.txt
+	$(INSTALL) envs/cpu.txt
+	pip check
 	touch $@
 
 .venv/test: .venv/run envs/test.txt
-	pip install --no-deps --require-hashes --requirement envs/test.txt
+	$(INSTALL) envs/test.txt
 	touch $@
 
 lock: ## write envs/*.txt anew from envs/*.in (needs uv)

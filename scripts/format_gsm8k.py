@@ -6,7 +6,7 @@ import random
 import re
 from pathlib import Path
 
-from gsm8k.answer import number
+from gsm8k.number import number
 from gsm8k.prompt import messages
 from gsm8k.records import gold, read_gsm8k, write_jsonl
 

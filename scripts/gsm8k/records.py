@@ -12,7 +12,7 @@ import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
-from gsm8k.answer import number
+from gsm8k.number import number
 
 GOLD = re.compile(r"####(.*)\Z", re.DOTALL)
 

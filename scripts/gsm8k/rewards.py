@@ -3,7 +3,8 @@
 import hashlib
 import re
 
-from gsm8k.answer import NUMBER, extract_strict, number
+from gsm8k.answer import extract_strict
+from gsm8k.number import NUMBER, number
 
 COMPUTED = re.compile(rf"=\s*({NUMBER.pattern})")
 

@@ -21,6 +21,7 @@ def fetch(address, folder, kind):
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
+    from huggingface_hub.utils import httpx
 
     match = ADDRESS.fullmatch(address)
     if match is None:
@@ -37,7 +38,7 @@ def fetch(address, folder, kind):
         raise SystemExit(f"error: {repo} has no revision {revision} on the Hub: check the pin in the config") from None
     except RepositoryNotFoundError:
         raise SystemExit(f"error: the Hub has no {kind} {repo}, or HF_TOKEN may not see it") from None
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, httpx.HTTPError, OSError) as error:
         raise SystemExit(
             f"error: the Hub did not deliver {repo} ({type(error).__name__}): check the network, HF_ENDPOINT and "
             "HF_HUB_OFFLINE, then run again; or give a folder that holds the files as the source"

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from gsm8k.answer import extract, extract_flexible, extract_math_verify, extract_strict, number
+from gsm8k.answer import extract, extract_flexible, extract_math_verify, extract_strict
+from gsm8k.number import number
 
 PATTERNS = {
     "tag": "<answer>([^<]*)</answer>",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from format_gsm8k import format_record, split_dev
-from gsm8k.answer import number
+from gsm8k.number import number
 from gsm8k.records import gold, read_gsm8k
 from sources.generated import FAMILIES, generate
 

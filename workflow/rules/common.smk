@@ -16,9 +16,7 @@ def explain(error):
     if error.validator == "additionalProperties":
         known = set(error.schema["properties"])
         unknown = ", ".join(sorted(set(error.instance) - known))
-        return (
-            f"config: {where} has no key {unknown}; it has {', '.join(sorted(known))}"
-        )
+        return f"config: {where} has no key {unknown}; it has {', '.join(sorted(known))}"
     return f"config: {where}: {error.schema.get('hint', error.message)} (given: {json.dumps(error.instance)})"
 
 
@@ -78,10 +76,7 @@ def require_backends():
     """Stop before the first download where a chosen backend is not part of this version."""
     for kind in ("train", "eval"):
         if not backend(kind):
-            known = sorted(
-                p.stem.removeprefix(f"{kind}_")
-                for p in Path("scripts/backends").glob(f"{kind}_*.py")
-            )
+            known = sorted(p.stem.removeprefix(f"{kind}_") for p in Path("scripts/backends").glob(f"{kind}_*.py"))
             raise WorkflowError(
                 f"config: {kind}.backend {config[kind]['backend']} is not part of this version; "
                 f"available: {', '.join(known)}"
@@ -121,6 +116,4 @@ def show_table():
     """Print the run's table and where its report is, if this call of Snakemake was to make them."""
     results = Path("results", config["run"])
     if (results / "table.txt").exists() and (results / "report.html").exists():
-        print(
-            f"\n{(results / 'table.txt').read_text()}\nreport: {results / 'report.html'}"
-        )
+        print(f"\n{(results / 'table.txt').read_text()}\nreport: {results / 'report.html'}")

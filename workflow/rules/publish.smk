@@ -17,9 +17,7 @@ rule tabulate_results:
         merges=collect("<results>/merge/{policy}.json", policy=policies()),
     output:
         results="<results>/results.json",
-        table=report(
-            "<results>/table.csv", caption="../report/table.rst", category="Scores"
-        ),
+        table=report("<results>/table.csv", caption="../report/table.rst", category="Scores"),
         text="<results>/table.txt",
     log:
         "<logs>/tabulate_results.log",
@@ -44,9 +42,7 @@ rule report:
             policy=["base", *policies()],
         ),
     output:
-        html=report(
-            "<results>/report.html", caption="../report/report.rst", category="Report"
-        ),
+        html=report("<results>/report.html", caption="../report/report.rst", category="Report"),
         numbers="<results>/numbers.tex",
         table="<results>/table.tex",
     log:
