@@ -19,12 +19,16 @@ GOLD = re.compile(r"####(.*)\Z", re.DOTALL)
 
 @contextmanager
 def replacing(path):
-    """A path to write to; what was written there becomes `path` when the block ends without an error."""
+    """A path to write to: it becomes `path` when the block ends, and is removed if the block raises."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     remove(partial)
-    yield partial
+    try:
+        yield partial
+    except BaseException:
+        remove(partial)
+        raise
     remove(path)
     os.replace(partial, path)
 
