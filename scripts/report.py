@@ -73,7 +73,7 @@ def examples(base, policy, count=3):
 
 
 def macros(results):
-    """LaTeX macros of every score, such as \\numGsmEightKBaseStrict: macro names hold letters only, so digits are spelt."""
+    """LaTeX macros of every score, such as \\numGsmEightKBaseStrict: names hold letters only, so digits are spelt."""
     digits = dict(zip("0123456789", "Zero One Two Three Four Five Six Seven Eight Nine".split(), strict=True))
     lines = ["% Generated; every number is also in results.json."]
     for row in rows(results):
