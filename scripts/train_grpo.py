@@ -33,7 +33,9 @@ def save_adapter(policy, folder, source):
     policy.save_pretrained(folder)
     remove(folder / "README.md")  # PEFT's blank model card
     config = json.loads((folder / "adapter_config.json").read_text())
-    write_json(folder / "adapter_config.json", config | {"base_model_name_or_path": source})
+    # PEFT keeps the module names as a set, whose order differs from process to process.
+    fixed = {"base_model_name_or_path": source, "target_modules": sorted(config["target_modules"])}
+    write_json(folder / "adapter_config.json", config | fixed)
 
 
 def require_learning(policy):

@@ -64,7 +64,8 @@ def test_same_bytes_again_with_other_cores(finished, checkout):
     ]
     process = checkout.snakemake("--", *wanted, cores=1)
     assert process.returncode == 0, process.stdout + process.stderr
-    for name in (f"{wanted[0]}/adapter_model.safetensors", f"{wanted[0]}/history.csv", *wanted[1:]):
+    adapter = (f"{wanted[0]}/{name}" for name in ("adapter_model.safetensors", "adapter_config.json", "history.csv"))
+    for name in (*adapter, *wanted[1:]):
         assert digest(checkout.folder / name) == digest(finished.folder / name), name
 
 
