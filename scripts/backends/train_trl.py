@@ -10,7 +10,7 @@ def load(model, settings):
     from backends.shared_prefix import share_prefix
 
     if settings.get("load_in_4bit"):
-        raise SystemExit("error: train.backend trl trains no 4-bit model in this version: set train.load_in_4bit to false")
+        raise SystemExit("error: train.backend trl trains no 4-bit model yet: set train.load_in_4bit to false")
     policy = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, settings["dtype"]))
     if not settings["grpo"]["gradient_checkpointing"]:  # which recomputes activations without a cache of the prefix
         policy = share_prefix(policy)
