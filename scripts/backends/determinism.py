@@ -23,4 +23,4 @@ def fix(seed, threads):
     # have them cleared anew, which takes a third of the time of a step; other C libraries have no mallopt.
     mallopt = getattr(ctypes.CDLL(None), "mallopt", lambda option, value: None)
     mallopt(M_MMAP_THRESHOLD, 2**31 - 1)
-    mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+    mallopt(M_TRIM_THRESHOLD, -1)

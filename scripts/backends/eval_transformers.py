@@ -11,10 +11,13 @@ def generate(model, prompts, settings, prefill):
     from gsm8k.prompt import with_prefill
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    from backends.grouped_attention import attention_for
     from backends.shared_prefix import share_prefix
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    policy = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, settings["dtype"]))
+    policy = AutoModelForCausalLM.from_pretrained(
+        model, dtype=getattr(torch, settings["dtype"]), attn_implementation=attention_for(device)
+    )
     policy = share_prefix(policy.to(device).eval())
     tokenizer = with_prefill(AutoTokenizer.from_pretrained(model, padding_side="left"), prefill)
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token

@@ -1,11 +1,13 @@
 """Compute what the rows of a batch begin with once, and not once a row.
 
-All prompts of a run share the chat's opening and its worked examples, often more than half of the tokens. Keys and
-values of that prefix are computed for one row and repeated for the others, in generation and, as gradients flow through
-the repetition, in training: the same numbers up to rounding, for about half the work. The idea is that of Prefix
-Grouper (Liu et al. 2025, arXiv:2506.05433).
+All prompts of a run share the chat's opening and its worked examples, and the completions of a group share their whole
+prompt: most of the tokens of a GRPO step. The states of such a prefix are computed for one row, and its keys and values
+selected for the rows that go on from it, in generation and, as gradients flow through the selection, in training: the
+same numbers up to rounding, for a fraction of the work. The idea is that of Prefix Grouper (Liu et al. 2025,
+arXiv:2506.05433).
 """
 
+from itertools import pairwise
 from os.path import commonprefix
 
 
@@ -21,54 +23,77 @@ def share_prefix(policy):
     backbone = policy.base_model
     forward, generate = backbone.forward, policy.generate
 
-    def shared(input_ids, attention_mask):
-        """(length of the shared prefix, mask for the layout [prefix, padding, rest], padding of each row).
+    def lay_out(ids, mask):
+        """Move padding on the left behind what all rows share, so that it begins every row: [shared, padding, rest].
 
-        In that layout the rest stands in the columns where it stood; only prefix and padding change places.
+        Returns the length of the shared part, and for each place of the new layout the column it came from.
         """
-        padding = attention_mask.argmax(1)
-        rows = [row[mask.bool()].tolist() for row, mask in zip(input_ids, attention_mask, strict=True)]
+        rows = [row[real.bool()].tolist() for row, real in zip(ids, mask, strict=True)]
         length = len(commonprefix([*rows, min(rows, key=len)[:-1]]))
-        mask, column = attention_mask.clone(), torch.arange(input_ids.shape[1], device=input_ids.device)
-        mask[:, :length] = 1
-        mask[(column >= length) & (column < padding[:, None] + length)] = 0
-        return length, mask, padding
+        padding, column = mask.argmax(1)[:, None], torch.arange(ids.shape[1], device=ids.device)
+        source = torch.where(column < length, column + padding, column - length)
+        return length, torch.where(column < padding + length, source, column)
 
-    def compute(prefix, rows):
-        """Hidden states of the prefix, and its cache repeated for so many rows."""
-        cache = DynamicCache(config=policy.config)
-        output = forward(input_ids=prefix[None], past_key_values=cache, use_cache=True)
-        cache.batch_repeat_interleave(rows)
-        return output.last_hidden_state, cache
+    def distinct(rows):
+        """The index of each distinct row, and for every row which of these it equals."""
+        unique, inverse = torch.unique(rows, dim=0, return_inverse=True)
+        first = torch.full((len(unique),), len(rows), device=rows.device)
+        return first.scatter_reduce(0, inverse, torch.arange(len(rows), device=rows.device), "amin"), inverse
+
+    def compute(ids, mask, cuts):
+        """Hidden states of all rows, and their cache; between two cuts, rows alike up to the second are computed once.
+
+        ids and mask: (rows, columns); cuts: ascending columns, the last one being their number.
+        """
+        cache, states, inverse = DynamicCache(config=policy.config), [], None
+        tokens, positions = ids * 2 + mask, mask.cumsum(1) - 1
+        for start, end in pairwise([0, *cuts]):
+            first, continued = distinct(tokens[:, :end])
+            if inverse is not None:
+                cache.batch_select_indices(inverse[first])
+            output = forward(
+                input_ids=ids[first, start:end],
+                attention_mask=mask[first, :end],
+                position_ids=positions[first, start:end],
+                past_key_values=cache,
+                use_cache=True,
+            )
+            states.append(output.last_hidden_state[continued])
+            inverse = continued
+        cache.batch_select_indices(inverse)
+        output.last_hidden_state = torch.cat(states, 1)
+        return output, cache
+
+    def branching(ids, mask, start):
+        """The column up to which rows are best computed as distinct prefixes, and from which row by row."""
+        tokens, (rows, end) = ids * 2 + mask, ids.shape
+        cost = {cut: len(torch.unique(tokens[:, :cut], dim=0)) * (cut - start) for cut in range(start + 1, end)}
+        return min(cost, key=lambda cut: cost[cut] + rows * (end - cut), default=start)
 
     def shared_forward(input_ids=None, attention_mask=None, past_key_values=None, **options):
         whole_batch = past_key_values is None and attention_mask is not None and len(input_ids) > 1
-        length, mask, padding = shared(input_ids, attention_mask) if whole_batch else (0, None, None)
+        length, source = lay_out(input_ids, attention_mask) if whole_batch else (0, None)
         if not length:
             return forward(
                 input_ids=input_ids, attention_mask=attention_mask, past_key_values=past_key_values, **options
             )
-        prefix, cache = compute(input_ids[0, padding[0] : padding[0] + length], len(input_ids))
-        positions = (mask.cumsum(1) - 1)[:, length:]
-        options |= {"past_key_values": cache, "position_ids": positions, "use_cache": True}
-        output = forward(input_ids=input_ids[:, length:], attention_mask=mask, **options)
-        states = torch.cat([prefix.expand(len(input_ids), -1, -1), output.last_hidden_state], 1)
-        column = torch.arange(input_ids.shape[1], device=input_ids.device)
-        in_prefix = (column >= padding[:, None]) & (column < padding[:, None] + length)
-        source = torch.where(in_prefix, column - padding[:, None], column)
-        output.last_hidden_state = states[torch.arange(len(states), device=states.device)[:, None], source]
+        ids, mask = input_ids.gather(1, source), attention_mask.gather(1, source)
+        cuts = sorted({length, branching(ids, mask, length), ids.shape[1]})
+        output, _ = compute(ids, mask, cuts)
+        back = source.argsort(1)[..., None].expand_as(output.last_hidden_state)
+        output.last_hidden_state = output.last_hidden_state.gather(1, back)
         output.past_key_values = None
         return output
 
     def shared_generate(input_ids, attention_mask, **options):
-        length, mask, padding = shared(input_ids, attention_mask)
+        length, source = lay_out(input_ids, attention_mask)
         if not length or len(input_ids) == 1:
             return generate(input_ids, attention_mask=attention_mask, **options)
-        prefix = input_ids[0, padding[0] : padding[0] + length]
+        ids, mask = input_ids.gather(1, source), attention_mask.gather(1, source)
+        last = ids.shape[1] - 1  # which generate itself must compute
         with torch.no_grad():
-            _, cache = compute(prefix, len(input_ids))
-        laid_out = torch.cat([prefix.expand(len(input_ids), -1), input_ids[:, length:]], 1)
-        output = generate(laid_out, attention_mask=mask, past_key_values=cache, **options)
+            _, cache = compute(ids[:, :last], mask[:, :last], sorted({length, last}))
+        output = generate(ids, attention_mask=mask, past_key_values=cache, **options)
         return torch.cat([input_ids, output[:, input_ids.shape[1] :]], 1)
 
     backbone.forward, policy.generate = shared_forward, shared_generate

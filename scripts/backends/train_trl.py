@@ -7,11 +7,15 @@ def load(model, settings):
     from peft import LoraConfig
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    from backends.grouped_attention import attention_for
     from backends.shared_prefix import share_prefix
 
     if settings.get("load_in_4bit"):
         raise SystemExit("error: train.backend trl trains no 4-bit model yet: set train.load_in_4bit to false")
-    policy = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, settings["dtype"]))
+    device = "cpu" if settings["grpo"]["use_cpu"] else "cuda"
+    policy = AutoModelForCausalLM.from_pretrained(
+        model, dtype=getattr(torch, settings["dtype"]), attn_implementation=attention_for(device)
+    )
     if not settings["grpo"]["gradient_checkpointing"]:  # which recomputes activations without a cache of the prefix
         policy = share_prefix(policy)
     tokenizer = AutoTokenizer.from_pretrained(model, padding_side="left")

@@ -26,6 +26,7 @@ CASES = {
     "nothing shared": [[20, 21], [30, 31, 32]],
     "one row is the opening": [OPENING, OPENING + [20, 21]],
     "equal rows": [OPENING, OPENING],
+    "groups": [[*OPENING, *rest] for rest in ([20, 21, 50], [20, 21, 51], [30, 52], [20, 21, 51], [30, 53])],
     "one row": [OPENING],
 }
 
