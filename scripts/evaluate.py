@@ -10,7 +10,7 @@ from backends.determinism import fix
 from gsm8k.answer import EXTRACTORS, extract
 from gsm8k.protocol import protocol, protocol_hash
 from gsm8k.records import read_jsonl, sha256, write_json, write_jsonl
-from gsm8k.statistics import score
+from gsm8k.statistics import quantiles, score
 
 
 def judge(record, text, tokens, truncated, prompt):
@@ -37,7 +37,7 @@ def summarise(samples):
         "scores": {name: score([s["correct"][name] for s in samples]) for name in EXTRACTORS},
         "format": score([s["format"] for s in samples]),
         "truncated": score([s["truncated"] for s in samples]),
-        "mean_completion_tokens": sum(s["tokens"] for s in samples) / len(samples),
+        "completion_tokens": quantiles([s["tokens"] for s in samples]),
         "families": {
             family: {name: score([s["correct"][name] for s in samples if s["family"] == family]) for name in EXTRACTORS}
             for family in families

@@ -57,6 +57,7 @@ def card(args, config, results):
     train = config["train"]
     return environment.get_template(args.template.name).render(
         config=config,
+        command=args.command,
         policy=args.policy,
         rows=table,
         claims=[claim(task, args.policy, change[results["headline"]]) for task, change in changes.items()],
@@ -80,15 +81,19 @@ def main(args):
         files = sorted(p for p in folder.rglob("*") if p.is_file())
         sums = "".join(f"{sha256(p)}  {p.relative_to(folder)}\n" for p in files)
         (folder / "SHA256SUMS").write_text(sums)
+    with replacing(args.manifest) as partial:
+        partial.write_text(sums)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", required=True, help="the whole config, as JSON")
+    parser.add_argument("--command", required=True, help="what to type in a clean clone to get these numbers")
     parser.add_argument("--template", required=True, type=Path, help="Jinja2 template of the model card")
     parser.add_argument("--policy", required=True, help="the policy's name, such as grpo-seed0")
     parser.add_argument("--results", required=True, type=Path, help="results.json of tabulate_results")
     parser.add_argument("--merged", required=True, type=Path, help="directory of the merged model")
     parser.add_argument("--adapter", required=True, type=Path, help="directory of the adapter")
     parser.add_argument("--package", required=True, type=Path, help="directory to make")
+    parser.add_argument("--manifest", required=True, type=Path, help="file for the package's checksums, beside it")
     main(parser.parse_args())

@@ -116,6 +116,7 @@ def main(args):
     page = environment.get_template(args.template.name).render(
         results=results,
         config=config,
+        command=args.command,
         rows=list(rows(results)),
         claims=claims,
         examples=shown,
@@ -130,6 +131,7 @@ def main(args):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", required=True, help="the whole config, as JSON")
+    parser.add_argument("--command", required=True, help="what to type in a clean clone to get these numbers")
     parser.add_argument("--template", required=True, type=Path, help="Jinja2 template of the page")
     parser.add_argument("--results", required=True, type=Path, help="results.json of tabulate_results")
     parser.add_argument("--adapters", required=True, type=Path, nargs="+", help="directories of the adapters")

@@ -3,40 +3,36 @@
 import argparse
 import csv
 import io
-import statistics
 from pathlib import Path
 
+from compare import outcomes
 from gsm8k.answer import EXTRACTORS
-from gsm8k.records import read_json, replacing, write_json
+from gsm8k.records import read_json, read_jsonl, replacing, write_json
+from gsm8k.statistics import over_seeds
 
 
-def over_seeds(values):
-    """Mean and standard deviation over seeds (sd is None for one seed)."""
-    return {
-        "seeds": len(values),
-        "mean": statistics.mean(values),
-        "sd": statistics.stdev(values) if len(values) > 1 else None,
-    }
-
-
-def gather(metrics, comparisons, merges):
+def gather(metrics, comparisons, merges, samples):
     """One value with every number: `tasks.<task>.policies.<policy>` and `….arms.<arm>`, merges beside them.
 
-    `metrics` and `comparisons` are `{(task, policy): JSON}`, `merges` is `{policy: JSON}`.
+    `metrics`, `comparisons` and `samples` are `{(task, policy): JSON}`, `merges` is `{policy: JSON}`. Each policy has
+    the address of its scores, the file below the run's folder that they stand in.
     """
     tasks = {}
     for (task, policy), value in metrics.items():
         entry = tasks.setdefault(task, {"policies": {}, "arms": {}})
-        entry["policies"][policy] = {"metrics": value, "comparison": comparisons.get((task, policy))}
-    for entry in tasks.values():
-        arms = {}
-        for policy, value in entry["policies"].items():
-            if policy != "base":
-                arms.setdefault(policy.rpartition("-seed")[0], []).append(value["metrics"])
-        entry["arms"] = {
-            arm: {name: over_seeds([m["scores"][name]["value"] for m in of_seeds]) for name in EXTRACTORS}
-            for arm, of_seeds in arms.items()
+        entry["policies"][policy] = {
+            "address": f"eval/{task}/{policy}/metrics.json",
+            "metrics": value,
+            "comparison": comparisons.get((task, policy)),
         }
+    for task, entry in tasks.items():
+        policies = [policy for policy in entry["policies"] if policy != "base"]
+        for arm in dict.fromkeys(policy.rpartition("-seed")[0] for policy in policies):
+            of_seeds = [samples[task, policy] for policy in policies if policy.rpartition("-seed")[0] == arm]
+            entry["arms"][arm] = {
+                name: over_seeds(outcomes(samples[task, "base"], name), [outcomes(s, name) for s in of_seeds])
+                for name in EXTRACTORS
+            }
     return {"tasks": tasks, "merges": merges}
 
 
@@ -67,14 +63,32 @@ def rows(results):
                     "lost": change.get("lost"),
                     "format_rate": metrics["format"]["value"],
                     "truncation_rate": metrics["truncated"]["value"],
-                    "mean_completion_tokens": metrics["mean_completion_tokens"],
+                    "mean_completion_tokens": metrics["completion_tokens"]["mean"],
                     "subset": metrics["subset"],
                 }
+
+
+def csv_text(results):
+    """The table as CSV."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows(results))
+    return out.getvalue()
 
 
 def percent(value):
     """A proportion for people: 0.4213 -> "42.1"."""
     return f"{100 * value:.1f}"
+
+
+def in_words(arm):
+    """What an arm reached over its seeds, in one phrase."""
+    return (
+        f"{percent(arm['mean'])} ± {percent(arm['sd'])} % over {arm['seeds']} seeds, "
+        f"change {100 * arm['difference']:+.1f} [{100 * arm['low']:+.1f}, {100 * arm['high']:+.1f}] "
+        "over seeds and problems"
+    )
 
 
 def text(results, headline):
@@ -95,6 +109,9 @@ def text(results, headline):
         out.write(line.format(row["task"], row["policy"], name, row["n"], percent(row["value"]), interval, *change))
     out.write("* headline; change is against base, paired; p is McNemar's exact test\n")
     for task, entry in results["tasks"].items():
+        for arm, value in entry["arms"].items():
+            if value[headline]["seeds"] > 1:
+                out.write(f"{task}, {arm}: {in_words(value[headline])}\n")
         for policy, value in entry["policies"].items():
             if value["metrics"]["subset"]:
                 out.write(f"{task}, {policy}: A SUBSET of {value['metrics']['n']} problems, not the task's score\n")
@@ -110,14 +127,13 @@ def main(args):
     metrics = {(p.parent.parent.name, p.parent.name): read_json(p) for p in args.metrics}
     comparisons = {(p.parent.name, p.stem): read_json(p) for p in args.comparisons}
     merges = {p.stem: read_json(p) for p in args.merges}
-    results = gather(metrics, comparisons, merges) | {"run": args.run, "headline": args.headline}
-    with replacing(args.table) as partial, open(partial, "w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows(results))
-    with replacing(args.text) as partial:
-        partial.write_text(text(results, args.headline))
+    samples = {(p.parent.parent.name, p.parent.name): read_jsonl(p) for p in args.samples}
+    results = gather(metrics, comparisons, merges, samples) | {"run": args.run, "headline": args.headline}
     write_json(args.results, results)
+    results = read_json(args.results)  # the order of the file, so that the tables follow from it
+    for path, content in ((args.table, csv_text(results)), (args.text, text(results, args.headline))):
+        with replacing(path) as partial:
+            partial.write_text(content)
 
 
 if __name__ == "__main__":
@@ -125,6 +141,7 @@ if __name__ == "__main__":
     parser.add_argument("--run", required=True, help="the run's name")
     parser.add_argument("--headline", required=True, choices=EXTRACTORS, help="the extractor of the claim")
     parser.add_argument("--metrics", required=True, type=Path, nargs="+", help="eval/<task>/<policy>/metrics.json")
+    parser.add_argument("--samples", required=True, type=Path, nargs="+", help="eval/<task>/<policy>/samples.jsonl")
     parser.add_argument("--comparisons", required=True, type=Path, nargs="+", help="compare/<task>/<policy>.json")
     parser.add_argument("--merges", required=True, type=Path, nargs="+", help="merge/<policy>.json")
     parser.add_argument("--results", required=True, type=Path, help="JSON to write")

@@ -77,6 +77,7 @@ TINY = {
         },
     },
     "merge": {"items": 4},
+    "controls": {"seeds": [0]},
     "eval": {"batch_size": 8, "sampling": {"max_new_tokens": 8}},
 }
 
@@ -111,6 +112,13 @@ class Checkout:
             env=os.environ | environment,
         )
 
+    def copy(self, folder):
+        """The same checkout in another folder, with all that was made in it and its times."""
+        shutil.copytree(self.folder, folder, copy_function=shutil.copy2, symlinks=True)
+        copy = object.__new__(Checkout)
+        copy.folder, copy.settings = folder, yaml.safe_load(yaml.safe_dump(self.settings))
+        return copy
+
     def planned(self, *arguments):
         """The rules that a run would execute now, `{rule: jobs}`; empty for "Nothing to be done"."""
         process = self.snakemake("--dry-run", *arguments)
@@ -142,8 +150,21 @@ def finished(tmp_path_factory, tiny_model):
 @pytest.fixture
 def rerun(finished, tmp_path):
     """A copy of the finished checkout, times kept, to change something in."""
-    copy = tmp_path / "checkout"
-    shutil.copytree(finished.folder, copy, copy_function=shutil.copy2)
-    clone = object.__new__(Checkout)
-    clone.folder, clone.settings = copy, yaml.safe_load(yaml.safe_dump(finished.settings))
-    return clone
+    return finished.copy(tmp_path / "checkout")
+
+
+@pytest.fixture(scope="session")
+def published(finished, tmp_path_factory):
+    """The finished checkout as a git clone in which the controls have run too and the record has been published."""
+    checkout = finished.copy(tmp_path_factory.mktemp("published") / "checkout")
+    for command in ("git init --quiet", "git add .", "git -c user.name=n -c user.email=e commit --quiet --message m"):
+        subprocess.run(command.split(), cwd=checkout.folder, check=True)
+    process = checkout.snakemake("--", "publish")
+    assert process.returncode == 0, process.stdout + process.stderr
+    return checkout
+
+
+@pytest.fixture
+def record(published, tmp_path):
+    """A copy of the published checkout, to change something in."""
+    return published.copy(tmp_path / "checkout")

@@ -24,9 +24,14 @@ def protocol_hash(value):
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
+def differing(first, second):
+    """The fields in which two metrics were not measured alike."""
+    a, b = first["protocol"], second["protocol"]
+    return sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
+
+
 def require_equal(first, second):
     """Stop, naming the fields, where two metrics were not measured alike."""
     if first["protocol_hash"] != second["protocol_hash"]:
-        a, b = first["protocol"], second["protocol"]
-        fields = ", ".join(sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key)))
+        fields = ", ".join(differing(first, second))
         raise SystemExit(f"error: these scores were measured differently ({fields}): evaluate both policies again")

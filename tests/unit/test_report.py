@@ -23,7 +23,8 @@ def results(subset):
         ("gsm8k", policy): summarise(s) | {"subset": subset} for policy, s in (("base", base), ("grpo-seed0", tuned))
     }
     comparisons = {("gsm8k", "grpo-seed0"): compare(base, tuned)}
-    return gather(metrics, comparisons, {"grpo-seed0": {"items": 4, "agreement": 1.0, "max_logit_difference": 0.0}})
+    merges = {"grpo-seed0": {"items": 4, "agreement": 1.0, "max_logit_difference": 0.0}}
+    return gather(metrics, comparisons, merges, {("gsm8k", "base"): base, ("gsm8k", "grpo-seed0"): tuned})
 
 
 def test_table():

@@ -1,9 +1,11 @@
 """Scores and comparisons, against values computed by hand or found in textbooks."""
 
+from statistics import stdev
+
 import pytest
 from compare import compare
 from gsm8k.protocol import protocol, protocol_hash, require_equal
-from gsm8k.statistics import paired, score
+from gsm8k.statistics import over_seeds, paired, quantiles, score
 
 
 def test_wilson_interval():
@@ -68,3 +70,31 @@ def test_other_protocols_are_refused_by_name():
     with pytest.raises(SystemExit, match=r"measured differently \(eval\)"):
         require_equal(*metrics)
     require_equal(metrics[0], metrics[0])
+
+
+def test_over_seeds():
+    before, after = [False] * 40, [[True] * 10 + [False] * 30, [True] * 20 + [False] * 20, [True] * 30 + [False] * 10]
+    result = over_seeds(before, after)
+    assert (result["seeds"], result["n"], result["mean"], result["difference"]) == (3, 40, 0.5, 0.5)
+    assert result["sd"] == pytest.approx(stdev([0.25, 0.5, 0.75]))
+    assert result["low"] < 0.5 < result["high"]
+    # Seeds that differ make the interval wider than that of problems alone.
+    alone = over_seeds(before, [after[1]])
+    assert alone["sd"] is None and result["high"] - result["low"] > alone["high"] - alone["low"]
+    assert alone["low"] == pytest.approx(paired(before, after[1])["low"], abs=0.03)
+
+
+def test_over_seeds_without_change():
+    same = [True, False, True, False]
+    result = over_seeds(same, [same, same])
+    assert (result["difference"], result["low"], result["high"], result["sd"]) == (0.0, 0.0, 0.0, 0.0)
+
+
+def test_quantiles():
+    assert quantiles([3, 1, 2]) == {
+        "mean": 2.0,
+        "p10": pytest.approx(1.2),
+        "p50": 2.0,
+        "p90": pytest.approx(2.8),
+        "max": 3,
+    }

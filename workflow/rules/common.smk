@@ -33,6 +33,10 @@ def check_config():
 
 check_config()
 
+# Every stage that loads a model runs under this: it asks the Hub for nothing, and gets its memory in large pages, which
+# glibc reads only when a process starts (other C libraries ignore it).
+MODEL_ENV = "HF_HUB_OFFLINE=1 GLIBC_TUNABLES=glibc.malloc.hugetlb=1"
+
 
 def code(*scripts):
     """The scripts and every local module that they import: a rule reruns when one of them changes.
@@ -101,15 +105,40 @@ def arm_settings(section):
 
     def merged(wildcards):
         value = copy.deepcopy(config[section])
-        update_config(value, config["arms"][wildcards.arm].get(section, {}))
+        arms = config["arms"] | config["controls"]["arms"]
+        update_config(value, arms[wildcards.arm].get(section, {}))
         return json.dumps(value, sort_keys=True)
 
     return merged
 
 
-def policies():
-    """The tuned policies of the run: every arm with every seed."""
-    return [f"{arm}-seed{seed}" for arm in config["arms"] for seed in config["seeds"]]
+def policies(scope=""):
+    """The tuned policies: of the run, every arm with every seed; in scope "controls/", of the run and its controls."""
+    arms, seeds = (config["arms"], config["seeds"])
+    if scope:
+        arms, seeds = (arms | config["controls"]["arms"], config["controls"]["seeds"])
+    return [f"{arm}-seed{seed}" for arm in arms for seed in seeds]
+
+
+def of_policies(pattern, *others):
+    """The files of `pattern` for every task and every policy of the scope in the path, as an input function."""
+
+    def files(wildcards):
+        return collect(pattern, task=config["evaluate_on"], policy=[*others, *policies(wildcards.scope)])
+
+    return files
+
+
+def command(*targets):
+    """What to type in a clean clone to make this run: overlays are named after their run."""
+    overlay = f"config/{config['run']}.yaml"
+    return " ".join(
+        [
+            "snakemake --cores 1",
+            *([f"--configfile {overlay} --"] if Path(overlay).exists() else []),
+            *targets,
+        ]
+    )
 
 
 def show_table():

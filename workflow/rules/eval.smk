@@ -21,7 +21,8 @@ rule evaluate:
         prompt=settings("prompt"),
         task=task_settings,
     shell:
-        "HF_HUB_OFFLINE=1 python scripts/evaluate.py --settings {params.settings:q} --prompt {params.prompt:q}"
+        f"{MODEL_ENV} python scripts/evaluate.py"
+        " --settings {params.settings:q} --prompt {params.prompt:q}"
         " --task {wildcards.task} --task-settings {params.task:q} --model {input.model} --data {input.data}"
         " --metrics {output.metrics} --samples {output.samples} 2>&1 | tee {log}"
 

@@ -1,32 +1,26 @@
-# In: every score of the run. Out: results.json, table.csv, report.html, hub/<policy>/.
+# In: every score of the run. Out: results.json, table.csv, report.html, hub/<policy>/; controls/ has the first three with
+# the control arms beside the run's. publish copies all of it into results/published/<run>/, which verify recomputes.
 
 
 rule tabulate_results:
     input:
         code=code("scripts/tabulate_results.py"),
-        metrics=collect(
-            "<results>/eval/{task}/{policy}/metrics.json",
-            task=config["evaluate_on"],
-            policy=["base", *policies()],
-        ),
-        comparisons=collect(
-            "<results>/compare/{task}/{policy}.json",
-            task=config["evaluate_on"],
-            policy=policies(),
-        ),
-        merges=collect("<results>/merge/{policy}.json", policy=policies()),
+        metrics=of_policies("<results>/eval/{task}/{policy}/metrics.json", "base"),
+        samples=of_policies("<results>/eval/{task}/{policy}/samples.jsonl", "base"),
+        comparisons=of_policies("<results>/compare/{task}/{policy}.json"),
+        merges=of_policies("<results>/merge/{policy}.json"),
     output:
-        results="<results>/results.json",
-        table=report("<results>/table.csv", caption="../report/table.rst", category="Scores"),
-        text="<results>/table.txt",
+        results="<results>/{scope}results.json",
+        table=report("<results>/{scope}table.csv", caption="../report/table.rst", category="Scores"),
+        text="<results>/{scope}table.txt",
     log:
-        "<logs>/tabulate_results.log",
+        "<logs>/{scope}tabulate_results.log",
     params:
         headline=config["headline"],
         run=config["run"],
     shell:
         "python scripts/tabulate_results.py --run {params.run:q} --headline {params.headline} --metrics {input.metrics}"
-        " --comparisons {input.comparisons} --merges {input.merges}"
+        " --samples {input.samples} --comparisons {input.comparisons} --merges {input.merges}"
         " --results {output.results} --table {output.table} --text {output.text} 2>&1 | tee {log}"
 
 
@@ -34,23 +28,21 @@ rule report:
     input:
         code=code("scripts/report.py"),
         template="workflow/report/report.html.j2",
-        results="<results>/results.json",
-        adapters=collect("<results>/adapters/{policy}", policy=policies()),
-        samples=collect(
-            "<results>/eval/{task}/{policy}/samples.jsonl",
-            task=config["evaluate_on"],
-            policy=["base", *policies()],
-        ),
+        results="<results>/{scope}results.json",
+        adapters=of_policies("<results>/adapters/{policy}"),
+        samples=of_policies("<results>/eval/{task}/{policy}/samples.jsonl", "base"),
     output:
-        html=report("<results>/report.html", caption="../report/report.rst", category="Report"),
-        numbers="<results>/numbers.tex",
-        table="<results>/table.tex",
+        html=report("<results>/{scope}report.html", caption="../report/report.rst", category="Report"),
+        numbers="<results>/{scope}numbers.tex",
+        table="<results>/{scope}table.tex",
     log:
-        "<logs>/report.log",
+        "<logs>/{scope}report.log",
     params:
         config=json.dumps(config, sort_keys=True),
+        command=lambda wildcards: command(*filter(None, [wildcards.scope.rstrip("/")])),
     shell:
-        "python scripts/report.py --config {params.config:q} --template {input.template} --results {input.results}"
+        "python scripts/report.py --config {params.config:q} --command {params.command:q}"
+        " --template {input.template} --results {input.results}"
         " --adapters {input.adapters} --samples {input.samples}"
         " --html {output.html} --numbers {output.numbers} --table {output.table} 2>&1 | tee {log}"
 
@@ -64,11 +56,43 @@ rule package_model:
         adapter="<results>/adapters/{policy}",
     output:
         package=directory("<results>/hub/{policy}"),
+        manifest="<results>/hub/{policy}.sha256",
     log:
         "<logs>/package_model/{policy}.log",
     params:
         config=json.dumps(config, sort_keys=True),
+        command=command(),
     shell:
-        "python scripts/package_model.py --config {params.config:q} --template {input.template}"
-        " --policy {wildcards.policy} --results {input.results} --merged {input.merged} --adapter {input.adapter}"
-        " --package {output.package} 2>&1 | tee {log}"
+        "python scripts/package_model.py --config {params.config:q} --command {params.command:q}"
+        " --template {input.template} --policy {wildcards.policy}"
+        " --results {input.results} --merged {input.merged} --adapter {input.adapter}"
+        " --package {output.package} --manifest {output.manifest} 2>&1 | tee {log}"
+
+
+rule publish:
+    input:
+        code=code("scripts/publish.py"),
+        results="<results>/results.json",
+        report="<results>/report.html",
+        controls="<results>/controls/report.html",
+        manifests=collect("<results>/hub/{policy}.sha256", policy=policies()),
+        locks=sorted(Path("envs").glob("*.txt")),
+    output:
+        sums=f"results/published/{config['run']}/SHA256SUMS",
+    log:
+        "<logs>/publish.log",
+    params:
+        logs=f"logs/{config['run']}",
+        commands=[command(), command("controls")],
+    shell:
+        "python scripts/publish.py --commands {params.commands:q} --locks {input.locks}"
+        " --results {input.results} --logs {params.logs} --sums {output.sums} 2>&1 | tee {log}"
+
+
+rule verify:
+    input:
+        code=code("scripts/verify.py"),
+    log:
+        "logs/verify.log",
+    shell:
+        "python scripts/verify.py 2>&1 | tee {log}"

@@ -21,7 +21,8 @@ rule train_grpo:
         prompt=settings("prompt"),
         source=config["model"]["source"],
     shell:
-        "HF_HUB_OFFLINE=1 python scripts/train_grpo.py --settings {params.settings:q} --rewards {params.rewards:q}"
+        f"{MODEL_ENV} python scripts/train_grpo.py"
+        " --settings {params.settings:q} --rewards {params.rewards:q}"
         " --prompt {params.prompt:q} --seed {wildcards.seed} --source {params.source:q}"
         " --model {input.model} --data {input.data} --adapter {output.adapter} 2>&1 | tee {log}"
 
@@ -38,7 +39,8 @@ rule merge_lora:
     benchmark:
         "<logs>/merge_lora/{arm}-seed{seed}.tsv"
     shell:
-        "HF_HUB_OFFLINE=1 python scripts/merge_lora.py --model {input.model} --adapter {input.adapter}"
+        f"{MODEL_ENV} python scripts/merge_lora.py"
+        " --model {input.model} --adapter {input.adapter}"
         " --merged {output.merged} 2>&1 | tee {log}"
 
 
@@ -62,6 +64,7 @@ rule check_merge:
         settings=settings("merge"),
         prompt=settings("prompt"),
     shell:
-        "HF_HUB_OFFLINE=1 python scripts/check_merge.py --settings {params.settings:q} --prompt {params.prompt:q}"
+        f"{MODEL_ENV} python scripts/check_merge.py"
+        " --settings {params.settings:q} --prompt {params.prompt:q}"
         " --model {input.model} --adapter {input.adapter} --merged {input.merged}"
         " --data {input.data} --report {output.report} 2>&1 | tee {log}"

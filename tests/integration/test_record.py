@@ -1,0 +1,159 @@
+"""The published record: it can be recomputed and put back, and it shows when something was changed."""
+
+import gzip
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+RECORD = "results/published/tiny"
+
+
+def script(checkout, name, *arguments):
+    """Run a script in a checkout; its exit code and output."""
+    process = subprocess.run(
+        [sys.executable, f"scripts/{name}.py", *arguments], cwd=checkout.folder, capture_output=True, text=True
+    )
+    assert "Traceback" not in process.stderr, process.stderr
+    return process.returncode, process.stdout + process.stderr
+
+
+def list_anew(record):
+    """Write SHA256SUMS for what stands there now, as somebody would who wants a changed record to pass."""
+    files = sorted(p for p in record.rglob("*") if p.is_file() and p.name != "SHA256SUMS")
+    sums = [f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(record)}\n" for p in files]
+    (record / "SHA256SUMS").write_text("".join(sums))
+
+
+def test_controls(published):
+    results = json.loads((published.folder / "results/tiny/controls/results.json").read_text())
+    arms = results["tasks"]["word_problems"]["arms"]
+    assert arms.keys() == {"grpo", "random_reward", "format_only"}
+    assert "Seeds and controls" in (published.folder / "results/tiny/controls/report.html").read_text()
+
+
+def test_record(published):
+    record = published.folder / RECORD
+    names = {str(path.relative_to(record)) for path in record.rglob("*") if path.is_file()}
+    assert {"results.json", "controls/results.json", "report.html", "provenance.json", "SHA256SUMS"} <= names
+    assert "eval/word_problems/random_reward-seed0/samples.jsonl.gz" in names
+    assert "training/format_only-seed0/history.csv" in names
+    assert not any("safetensors" in name for name in names)
+    subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=record, check=True)
+    provenance = json.loads((record / "provenance.json").read_text())
+    assert len(provenance["commit"]) == 40
+    assert provenance["stages"]["train_grpo/grpo-seed0"]["seconds"] > 0
+    assert "adapters/grpo-seed0/adapter_model.safetensors" in provenance["weights"]
+    assert str(published.folder.parent) not in (record / "provenance.json").read_text()
+
+
+def test_nothing_uncommitted_is_published(record):
+    with open(record.folder / "scripts/verify.py", "a") as file:
+        file.write("# changed\n")
+    shutil.rmtree(record.folder / RECORD)
+    process = record.snakemake("--", "publish")
+    assert process.returncode != 0 and "commit your changes first" in process.stdout + process.stderr
+
+
+def test_verify(record):
+    process = record.snakemake("--", "verify")
+    output = process.stdout + process.stderr
+    assert process.returncode == 0, output
+    assert "every published number stands" in output
+    assert "eval/word_problems/grpo-seed0/metrics.json:strict" in output and "outside" not in output
+
+
+def test_verify_needs_no_torch(record):
+    code = (
+        "import sys, runpy; sys.path.insert(0, 'scripts'); sys.argv = ['verify.py'];"
+        "runpy.run_path('scripts/verify.py', run_name='__main__'); assert not {'torch', 'trl'} & {*sys.modules}"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=record.folder, check=True)
+
+
+def change_sample(record):
+    path = record / "eval/word_problems/base/samples.jsonl.gz"
+    lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+    lines[0] = json.dumps(json.loads(lines[0]) | {"completion": "#### 1", "tokens": 99})
+    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+
+
+def change_number(record):
+    path = record / "results.json"
+    results = json.loads(path.read_text())
+    results["tasks"]["word_problems"]["policies"]["grpo-seed0"]["metrics"]["scores"]["strict"]["value"] = 0.99
+    path.write_text(json.dumps(results))
+
+
+def change_table(record):
+    path = record / "controls/table.csv"
+    path.write_text(path.read_text().replace("base", "bass", 1))
+
+
+def change_hash(record):
+    path = record / "eval/word_problems/base/metrics.json"
+    path.write_text(path.read_text().replace('"protocol_hash": "', '"protocol_hash": "0'))
+
+
+@pytest.mark.parametrize("change", [change_sample, change_number, change_table, change_hash])
+def test_verify_finds(record, change):
+    change(record.folder / RECORD)
+    code, output = script(record, "verify")
+    assert code == 1 and "is not the published file" in output
+    list_anew(record.folder / RECORD)
+    code, output = script(record, "verify")
+    assert code == 1 and "recomputed" in output or "is not what results.json gives" in output
+    assert "every published number stands" not in output
+
+
+def test_verify_finds_a_lost_file(record):
+    (record.folder / RECORD / "eval/word_problems/base/samples.jsonl.gz").unlink()
+    code, output = script(record, "verify")
+    assert code == 1 and "samples.jsonl.gz is missing" in output
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict", "code"), [(None, "identical", 0), (0.01, "within", 0), (0.9, "outside", 1)]
+)
+def test_verify_judges_a_fresh_run(record, value, verdict, code):
+    path = record.folder / "results/tiny/results.json"
+    results = json.loads(path.read_text())
+    score = results["tasks"]["word_problems"]["policies"]["grpo-seed0"]["metrics"]["scores"]["strict"]
+    assert score["low"] <= 0.01 <= score["high"] < 0.9, score
+    if value is not None:
+        score["value"] = value
+    path.write_text(json.dumps(results))
+    (record.folder / "results/tiny/controls/results.json").unlink()
+    exit_code, output = script(record, "verify")
+    (line,) = [
+        line for line in output.splitlines() if line.startswith("eval/word_problems/grpo-seed0/metrics.json:strict")
+    ]
+    assert line.endswith(verdict) and exit_code == code
+
+
+def test_restored_record_is_finished_work(record, tmp_path):
+    """A fresh clone with the restored record: nothing to be done, and a change reruns what it concerns."""
+    clone = tmp_path / "clone"
+    ignore = shutil.ignore_patterns("results", ".snakemake", "logs", ".git")
+    shutil.copytree(record.folder, clone, ignore=ignore, copy_function=shutil.copy)
+    shutil.copytree(record.folder / RECORD, clone / RECORD, copy_function=shutil.copy)
+    record.folder = clone
+    code, output = script(record, "restore", RECORD)
+    assert code == 0, output
+    assert record.planned() == {}
+    assert record.planned("--", "controls") == {}
+    code, output = script(record, "restore", RECORD)
+    assert code == 1 and "may hold finished work" in output
+    record.write(eval=record.settings["eval"] | {"batch_size": 4})
+    assert {"evaluate", "train_grpo", "download_model"} <= record.planned().keys()
+
+
+def test_a_damaged_record_is_not_restored(record):
+    shutil.rmtree(record.folder / "results/tiny")
+    change_table(Path(record.folder, RECORD))
+    code, output = script(record, "restore", RECORD)
+    assert code == 1 and "git checkout" in output and not (record.folder / "results/tiny").exists()
