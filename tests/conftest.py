@@ -67,6 +67,7 @@ TINY = {
     },
     # Any text is of the right form and "0" is a frequent byte: random completions then differ in reward.
     "prompt": {"prefill": "", "examples": [], "format": "[^a-e]*"},
+    "rewards": {"format": 1.0},
     "train": {
         "lora": {"r": 4, "layers_to_transform": [0, 1]},
         "grpo": {

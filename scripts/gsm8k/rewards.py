@@ -20,13 +20,16 @@ def format(text, problem, prompt):
 
 
 def steps(text, problem, prompt):
-    """The share of the gold solution's intermediate results that the completion computes: has after a "=".
+    """The share of the gold solution's steps whose result the completion has, in order, after a "=".
 
-    A problem of two steps is all but never solved by chance, so accuracy alone cannot teach it; this pays for
-    the first step. Only results count, not how they were come by. 0 where the gold solution has no annotated step.
+    A problem of two steps is all but never solved by chance, so accuracy alone cannot teach it; this pays for one
+    right step. Only results count, not how they were come by. 0 for another number of results than the gold solution
+    has: a policy paid for the first step of any problem learns to stop there. 0 where gold has no annotated step.
     """
-    computed = set(map(number, COMPUTED.findall(text)))
-    return sum(step in computed for step in problem["steps"]) / max(len(problem["steps"]), 1)
+    computed, gold = [number(result) for result in COMPUTED.findall(text)], problem["steps"]
+    if not gold or len(computed) != len(gold):
+        return 0.0
+    return sum(a == b for a, b in zip(computed, gold, strict=True)) / len(gold)
 
 
 def random(text, problem, prompt):

@@ -57,6 +57,8 @@ def test_format_record():
             {"role": "system", "content": CONFIG["prompt"]["system"]},
             {"role": "user", "content": CONFIG["prompt"]["examples"][0]["question"]},
             {"role": "assistant", "content": CONFIG["prompt"]["examples"][0]["completion"]},
+            {"role": "user", "content": CONFIG["prompt"]["examples"][1]["question"]},
+            {"role": "assistant", "content": CONFIG["prompt"]["examples"][1]["completion"]},
             {"role": "user", "content": "Q?"},
         ],
         "answer": "1012",

@@ -9,20 +9,23 @@ from gsm8k.rewards import REWARDS, reward_functions
 
 PROMPT = yaml.safe_load(open("config/config.yaml"))["prompt"]
 PROBLEM = {"answer": "17", "steps": ["12", "17"]}
-RIGHT = "<think>3 * 4 = 12, 12 + 5 = 17</think><answer>17</answer>"
+RIGHT = "3 * 4 = 12\n12 + 5 = 17\n#### 17"
 
 
 @pytest.mark.parametrize(
     ("text", "accuracy", "format", "steps"),
     [
         (RIGHT, 1, 1, 1),
-        ("<think>3 * 4 = 12</think><answer>12</answer>", 0, 1, 0.5),
-        ("<think>3 * 4 = $12.00</think><answer>12</answer>", 0, 1, 0.5),
-        ("<think>17</think><answer>17</answer>", 1, 1, 0),
-        ("<think>x = 121, y = 170</think><answer>1</answer>", 0, 1, 0),
-        ("3 * 4 = 12, 12 + 5 = 17. <answer>17</answer>", 1, 0, 1),
-        (RIGHT + " and more", 1, 0, 1),
-        ("<think>3 * 4 = 12, 12 + 5 = 17", 0, 0, 1),
+        ("3 * 4 = 12\n12 + 4 = 16\n#### 16", 0, 1, 0.5),
+        ("3 * 4 = $12.00\n12 + 4 = 16\n#### 16", 0, 1, 0.5),
+        ("3 + 4 = 7\n7 + 10 = 17\n#### 17", 1, 1, 0.5),
+        ("3 * 4 = 12\n#### 12", 0, 1, 0),
+        ("3 * 4 = 12\n12 + 5 = 17\n17 + 0 = 17\n#### 17", 1, 1, 0),
+        ("17\n#### 17", 1, 1, 0),
+        ("x = 121, y = 170\n#### 1", 0, 1, 0),
+        ("#### 17", 1, 0, 0),
+        (RIGHT + "\nand more", 1, 0, 1),
+        ("3 * 4 = 12\n12 + 5 = 17", 0, 0, 1),
         ("", 0, 0, 0),
     ],
 )
@@ -31,7 +34,7 @@ def test_values(text, accuracy, format, steps):
     assert values == {"accuracy": accuracy, "format": format, "steps": steps}
 
 
-@pytest.mark.parametrize("text", [RIGHT, RIGHT.replace("17<", "17.0<"), "<answer>17 pens</answer>", "17", ""])
+@pytest.mark.parametrize("text", [RIGHT, RIGHT + ".0", "#### 17 pens", "17", ""])
 def test_accuracy_is_the_metric(text):
     metric = extract(text, PROMPT["answer"])["strict"] == PROBLEM["answer"]
     assert REWARDS["accuracy"](text, PROBLEM, PROMPT) == metric
