@@ -65,7 +65,7 @@ def recompute(record, scope):
     published = read_json(record / scope / "results.json")
     metrics, samples, comparisons, merges, wrong = {}, {}, {}, {}, []
     for task, entry in published["tasks"].items():
-        for policy in entry["policies"]:
+        for policy in sorted(entry["policies"], key=lambda policy: policy != "base"):  # what the others compare with
             folder = record / "eval" / task / policy
             stated = read_json(folder / "metrics.json")
             kept = read_samples(folder / "samples.jsonl.gz")

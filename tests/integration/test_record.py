@@ -106,7 +106,8 @@ def test_verify_finds(record, change):
     assert code == 1 and "is not the published file" in output
     list_anew(record.folder / RECORD)
     code, output = script(record, "verify")
-    assert code == 1 and "recomputed" in output or "is not what results.json gives" in output
+    assert code == 1 and "is not the published file" not in output
+    assert ", recomputed " in output or "is not what results.json gives" in output
     assert "every published number stands" not in output
 
 
