@@ -50,13 +50,15 @@ def main(args):
     expected = last_logits(load(args.merged), tokenizer, prompts)
     adapted = last_logits(PeftModel.from_pretrained(load(args.model), args.adapter).eval(), tokenizer, prompts)
     agreement = (expected.argmax(-1) == adapted.argmax(-1)).float().mean().item()
-    difference = (expected - adapted).abs().max().item()
-    if difference > settings["atol"]:
+    differences = (expected - adapted).abs()
+    largest = differences.max().item()
+    if largest > settings["atol"]:
         raise SystemExit(
-            f"error: merged and adapted model differ by {difference:.3g} in a logit, merge.atol is {settings['atol']}: "
+            f"error: merged and adapted model differ by {largest:.3g} in a logit, merge.atol is {settings['atol']}: "
             "the merge lost the adapter or changed the base; merge into the 16- or 32-bit base model"
         )
-    write_json(args.report, {"items": len(prompts), "agreement": agreement, "max_logit_difference": difference})
+    merge = {"items": len(prompts), "agreement": agreement, "max_logit_difference": largest}
+    write_json(args.report, merge | {"mean_logit_difference": differences.mean().item()})
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from gsm8k.answer import EXTRACTORS
+from gsm8k.at_k import change_at_k
 from gsm8k.protocol import require_equal
 from gsm8k.records import read_json, read_jsonl, write_json
 from gsm8k.statistics import paired
@@ -24,6 +25,7 @@ def compare(base, policy):
         # A policy that only learned to write the answer tag gains by `strict` and not by `flexible`.
         "reasoning_gain": whole["flexible"]["difference"],
         "format_gain": whole["strict"]["difference"] - whole["flexible"]["difference"],
+        "at_k": change_at_k(base, policy),
         "families": {
             family: {name: paired(outcomes(base, name, family), outcomes(policy, name, family)) for name in EXTRACTORS}
             for family in sorted({s["family"] for s in base})

@@ -2,19 +2,23 @@
 
 Models and adapters stay behind: they can be made again, and the record holds their digests. `restore.py` puts the
 record back in place, `verify.py` recomputes it. Publish on the machine that ran: its hardware goes into the record.
+Times and hardware stand in provenance.json, record.html and ro-crate-metadata.json, and in nothing that a run makes.
 """
 
 import argparse
-import base64
+import csv
 import gzip
 import importlib.metadata
+import json
 import os
 import platform
 import shutil
 import subprocess
 from pathlib import Path
 
-from gsm8k.records import read_json, replacing, sha256, write_json
+from crate import output_of, write_crate
+from gsm8k.records import read_json, read_jsonl, replacing, sha256, write_json
+from report import page
 
 # What stands in the folder of a run and in that of its controls.
 NUMBERS = "results.json table.csv table.txt table.tex numbers.tex report.html".split()
@@ -26,8 +30,10 @@ def record_files(results):
     """The files of a run's folder that its record holds, relative to it, in order."""
     scopes = [scope for scope in (Path(), Path("controls")) if (results / scope / "results.json").exists()]
     files = {scope / name for scope in scopes for name in NUMBERS}
+    files |= {path.relative_to(results) for scope in scopes for path in (results / scope / "figures").iterdir()}
     for scope in scopes:
         for task, entry in read_json(results / scope / "results.json")["tasks"].items():
+            files.add(Path("probe", f"{task}.json"))
             for policy in entry["policies"]:
                 files |= {Path("eval", task, policy, name) for name in ("metrics.json", "samples.jsonl")}
                 if policy != "base":
@@ -49,19 +55,26 @@ def metadata(results):
     """Snakemake's files about the outputs in a run's folder: without them it would trust restored outputs blindly."""
     for path in sorted(METADATA.rglob("*")):
         if path.is_file():
-            name = str(path.relative_to(METADATA)).replace("/@", "").removeprefix("@")
-            if base64.urlsafe_b64decode(name).decode().startswith(f"{results}/"):
+            if output_of(path, METADATA).startswith(f"{results}/"):
                 yield path
 
 
-def stages(logs):
-    """Wall time in seconds and peak memory in GB of each stage, from Snakemake's benchmark files."""
+def stages(logs, results):
+    """Wall time in seconds and peak memory in GB of each stage, from Snakemake's benchmark files.
+
+    For evaluations also sampled tokens per second, of the whole stage: loading the model is part of its time.
+    """
     found = {}
     for path in sorted(logs.rglob("*.tsv")):
         header, values = (line.split("\t") for line in path.read_text().splitlines()[:2])
         row = dict(zip(header, values, strict=True))
+        name, seconds = path.relative_to(logs).with_suffix(""), float(row["s"])
         peak = None if row["max_rss"] == "NA" else round(float(row["max_rss"]) / 1000, 2)
-        found[str(path.relative_to(logs).with_suffix(""))] = {"seconds": round(float(row["s"]), 1), "peak_gb": peak}
+        found[str(name)] = {"seconds": round(seconds, 1), "peak_gb": peak}
+        if name.parts[0] == "evaluate":
+            metrics = read_json(results / "eval" / name.relative_to("evaluate") / "metrics.json")
+            sampled = metrics["n"] * metrics["completion_tokens"]["mean"]
+            found[str(name)]["tokens_per_second"] = round(sampled / seconds, 1)
     return found
 
 
@@ -89,6 +102,35 @@ def commit():
     return git("rev-parse", "HEAD")
 
 
+def record_page(args, results, provenance):
+    """The report of all seeds and controls, with where and when it was made."""
+    import yaml
+    from figures import FIGURES, svg
+
+    shown = read_json(args.page_of)
+    policies = [policy for entry in shown["tasks"].values() for policy in entry["policies"]]
+    histories = {
+        policy: list(csv.DictReader((results / "adapters" / policy / "history.csv").open()))
+        for policy in policies
+        if policy != "base"
+    }
+    return page(
+        args.template,
+        json.loads(args.config),
+        None,
+        shown,
+        {
+            (task, policy): read_jsonl(results / "eval" / task / policy / "samples.jsonl")
+            for task in shown["tasks"]
+            for policy in policies
+        },
+        {name: svg(draw(shown, histories)) for name, draw in FIGURES.items()},
+        yaml.safe_load(args.citation.read_text()),
+        provenance["locks"],
+        provenance,
+    )
+
+
 def main(args):
     made_at, results = commit(), args.results.parent
     with replacing(args.sums.parent) as record:
@@ -99,21 +141,24 @@ def main(args):
                 copy(folder / name, record / "training" / folder.name / name)
         for path in metadata(results):
             copy(path, record / "metadata" / path.relative_to(METADATA))
-        digests = {
-            str(path.relative_to(results)): sha256(path)
-            for path in sorted(results.rglob("*.safetensors"))
-            if "hub" not in path.relative_to(results).parts
-        }
+        shutil.copytree("workflow", record / "workflow")
+        write_json(record / "config.json", json.loads(args.config))
         provenance = {
             "run": results.name,
             "commands": args.commands,
             "commit": made_at,
             "machine": machine(),
-            "stages": stages(args.logs),
-            "weights": digests,
+            "stages": stages(args.logs, results),
+            "weights": {
+                str(path.relative_to(results)): sha256(path)
+                for path in sorted(results.rglob("*.safetensors"))
+                if "hub" not in path.relative_to(results).parts
+            },
             "locks": {str(path): sha256(path) for path in args.locks},
         }
         write_json(record / "provenance.json", provenance)
+        (record / "record.html").write_text(record_page(args, results, provenance))
+        write_crate(record, results, provenance, json.loads(args.config)["model"]["license"])
         files = sorted(path for path in record.rglob("*") if path.is_file())
         sums = "".join(f"{sha256(path)}  {path.relative_to(record)}\n" for path in files)
         (record / args.sums.name).write_text(sums)
@@ -124,6 +169,10 @@ if __name__ == "__main__":
     parser.add_argument(
         "--commands", required=True, nargs="+", help="the commands that make the run from a clean clone"
     )
+    parser.add_argument("--config", required=True, help="the whole config, as JSON")
+    parser.add_argument("--template", required=True, type=Path, help="Jinja2 template of the page")
+    parser.add_argument("--citation", required=True, type=Path, help="CITATION.cff")
+    parser.add_argument("--page-of", required=True, type=Path, help="the results.json that record.html shows")
     parser.add_argument("--locks", required=True, type=Path, nargs="+", help="the lists of the environment")
     parser.add_argument("--results", required=True, type=Path, help="results.json of the run")
     parser.add_argument("--logs", required=True, type=Path, help="the run's logs, logs/<run>")

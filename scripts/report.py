@@ -1,56 +1,13 @@
-"""Write the run's report: one self-contained HTML page, and the same numbers as LaTeX macros and table."""
+"""Write the run's report: one self-contained HTML page, and for papers LaTeX macros, a table and figures."""
 
 import argparse
 import csv
-import io
 import json
 import re
 from pathlib import Path
 
-from gsm8k.answer import EXTRACTORS
-from gsm8k.records import read_json, read_jsonl, replacing
+from gsm8k.records import read_json, read_jsonl, replacing, sha256
 from tabulate_results import percent, rows
-
-# Column of history.csv -> what the figure calls it. Quantities that a run did not log are left out.
-CURVES = {
-    "rewards/accuracy/mean": "accuracy reward",
-    "rewards/format/mean": "format reward",
-    "completions/mean_length": "completion length (tokens)",
-    "entropy": "entropy (nats per token)",
-    "kl": "KL to the base model (nats per token)",
-    "clip_ratio/region_mean": "clipped tokens (share)",
-    "frac_reward_zero_std": "groups without signal (share)",
-    "loss": "loss",
-}
-
-
-def curves(histories):
-    """An SVG of the training curves, one line a policy. `histories` is `{policy: rows of history.csv}`."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    matplotlib.rcParams |= {
-        "svg.hashsalt": "curves",
-        "font.size": 8,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-    }
-    from matplotlib import pyplot
-
-    logged = [key for key in CURVES if any(row.get(key) for history in histories.values() for row in history)]
-    figure, axes = pyplot.subplots(-(-len(logged) // 2), 2, figsize=(8, 1.7 * -(-len(logged) // 2)), squeeze=False)
-    for axis, key in zip(axes.flat, logged, strict=False):
-        for policy, history in histories.items():
-            points = [(int(row["step"]), float(row[key])) for row in history if row.get(key)]
-            axis.plot(*zip(*points, strict=True), label=policy, marker=".", linewidth=1)
-        axis.set_title(CURVES[key], fontsize=8, loc="left")
-    for axis in axes.flat[len(logged) :]:
-        axis.axis("off")
-    axes.flat[0].legend(frameon=False, fontsize=7)
-    figure.tight_layout()
-    svg = io.StringIO()
-    figure.savefig(svg, format="svg", metadata={"Date": None})
-    return svg.getvalue()[svg.getvalue().index("<svg") :]
 
 
 def claim(task, policy, change):
@@ -97,12 +54,26 @@ def latex_table(results):
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
-def main(args):
+def bibtex(citation):
+    """The BibTeX entry of a CITATION.cff, given as its parsed YAML."""
+    authors = " and ".join(f"{{{author['name']}}}" for author in citation["authors"])
+    fields = {
+        "title": f"{{{citation['title']}}}",
+        "author": authors,
+        "version": citation["version"],
+        "year": str(citation["date-released"])[:4],
+    }
+    return "@software{build_reasoning_model,\n" + "".join(f"  {k} = {{{v}}},\n" for k, v in fields.items()) + "}"
+
+
+def page(template, config, command, results, samples, figures, citation, locks, provenance=None):
+    """The report as HTML. `samples` is `{(task, policy): samples}`, `figures` `{name: SVG}`, `locks` `{path: sha256}`.
+
+    `provenance` says where and when a published record was made; without it the page speaks of no machine and has the
+    same bytes wherever the same numbers come out.
+    """
     import jinja2
 
-    results, config = read_json(args.results), json.loads(args.config)
-    samples = {(p.parent.parent.name, p.parent.name): read_jsonl(p) for p in args.samples}
-    histories = {p.name: list(csv.DictReader((p / "history.csv").open())) for p in args.adapters}
     claims, shown = [], {}
     for task, entry in results["tasks"].items():
         for policy, value in entry["policies"].items():
@@ -110,20 +81,46 @@ def main(args):
                 claims.append(claim(task, policy, comparison["extractors"][results["headline"]]))
                 shown[task, policy] = examples(samples[task, "base"], samples[task, policy])
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(args.template.parent), autoescape=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.FileSystemLoader(template.parent), autoescape=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["percent"] = percent
-    page = environment.get_template(args.template.name).render(
+    environment.filters["points"] = lambda value: f"{100 * value:+.1f}"
+    return environment.get_template(template.name).render(
         results=results,
         config=config,
-        command=args.command,
+        command=command,
         rows=list(rows(results)),
         claims=claims,
         examples=shown,
-        curves=curves(histories),
-        extractors=EXTRACTORS,
+        figures=figures,
+        bibtex=bibtex(citation),
+        locks=locks,
+        provenance=provenance,
     )
-    for path, text in ((args.numbers, macros(results)), (args.table, latex_table(results)), (args.html, page)):
+
+
+def main(args):
+    import yaml
+    from figures import FIGURES, pdf, svg
+
+    results = read_json(args.results)
+    samples = {(p.parent.parent.name, p.parent.name): read_jsonl(p) for p in args.samples}
+    histories = {p.name: list(csv.DictReader((p / "history.csv").open())) for p in args.adapters}
+    drawn = {name: draw(results, histories) for name, draw in FIGURES.items()}
+    html = page(
+        args.template,
+        json.loads(args.config),
+        args.command,
+        results,
+        samples,
+        {name: svg(figure) for name, figure in drawn.items()},
+        yaml.safe_load(args.citation.read_text()),
+        {str(path): sha256(path) for path in args.locks},
+    )
+    for path in args.figures:
+        with replacing(path) as partial:
+            partial.write_bytes(pdf(drawn[path.stem]))
+    for path, text in ((args.numbers, macros(results)), (args.table, latex_table(results)), (args.html, html)):
         with replacing(path) as partial:
             partial.write_text(text)
 
@@ -133,10 +130,15 @@ if __name__ == "__main__":
     parser.add_argument("--config", required=True, help="the whole config, as JSON")
     parser.add_argument("--command", required=True, help="what to type in a clean clone to get these numbers")
     parser.add_argument("--template", required=True, type=Path, help="Jinja2 template of the page")
+    parser.add_argument("--citation", required=True, type=Path, help="CITATION.cff")
+    parser.add_argument("--locks", required=True, type=Path, nargs="+", help="the lists of the environment")
     parser.add_argument("--results", required=True, type=Path, help="results.json of tabulate_results")
     parser.add_argument("--adapters", required=True, type=Path, nargs="+", help="directories of the adapters")
     parser.add_argument("--samples", required=True, type=Path, nargs="+", help="eval/<task>/<policy>/samples.jsonl")
     parser.add_argument("--html", required=True, type=Path, help="page to write")
+    parser.add_argument(
+        "--figures", required=True, type=Path, nargs="+", help="PDF files to write, named as in figures.py"
+    )
     parser.add_argument("--numbers", required=True, type=Path, help="LaTeX macros to write")
     parser.add_argument("--table", required=True, type=Path, help="LaTeX table to write")
     main(parser.parse_args())

@@ -11,7 +11,10 @@ from pathlib import Path
 from publish import METADATA
 from verify import damaged
 
-OWN = {"provenance.json", "SHA256SUMS", "README.md"}  # the record's own files, and no output of a rule
+# The record's own files and folders, which are no output of a rule.
+OWN = set(
+    "training workflow config.json provenance.json record.html ro-crate-metadata.json SHA256SUMS README.md".split()
+)
 
 
 def main(args):
@@ -22,7 +25,7 @@ def main(args):
         raise SystemExit(f"error: {problems[0]}: get the record again, with git checkout {args.record}")
     for path in sorted(path for path in args.record.rglob("*") if path.is_file()):
         name = path.relative_to(args.record)
-        if name.parts[0] == "training" or str(name) in OWN:
+        if name.parts[0] in OWN:
             continue
         target = METADATA / name.relative_to("metadata") if name.parts[0] == "metadata" else results / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -11,11 +11,11 @@ from gsm8k.records import read_json, read_jsonl, replacing, write_json
 from gsm8k.statistics import over_seeds
 
 
-def gather(metrics, comparisons, merges, samples):
+def gather(metrics, comparisons, merges, probes, samples):
     """One value with every number: `tasks.<task>.policies.<policy>` and `….arms.<arm>`, merges beside them.
 
-    `metrics`, `comparisons` and `samples` are `{(task, policy): JSON}`, `merges` is `{policy: JSON}`. Each policy has
-    the address of its scores, the file below the run's folder that they stand in.
+    `metrics`, `comparisons` and `samples` are `{(task, policy): JSON}`, `merges` is `{policy: JSON}` and `probes`
+    `{task: JSON}`. Each policy has the address of its scores, the file below the run's folder that they stand in.
     """
     tasks = {}
     for (task, policy), value in metrics.items():
@@ -26,6 +26,7 @@ def gather(metrics, comparisons, merges, samples):
             "comparison": comparisons.get((task, policy)),
         }
     for task, entry in tasks.items():
+        entry["verbatim"] = probes[task]["verbatim"]
         policies = [policy for policy in entry["policies"] if policy != "base"]
         for arm in dict.fromkeys(policy.rpartition("-seed")[0] for policy in policies):
             of_seeds = [samples[task, policy] for policy in policies if policy.rpartition("-seed")[0] == arm]
@@ -109,6 +110,10 @@ def text(results, headline):
         out.write(line.format(row["task"], row["policy"], name, row["n"], percent(row["value"]), interval, *change))
     out.write("* headline; change is against base, paired; p is McNemar's exact test\n")
     for task, entry in results["tasks"].items():
+        verbatim = entry["verbatim"]
+        out.write(
+            f"{task}: the base model continues {verbatim['correct']} of {verbatim['n']} questions word for word\n"
+        )
         for arm, value in entry["arms"].items():
             if value[headline]["seeds"] > 1:
                 out.write(f"{task}, {arm}: {in_words(value[headline])}\n")
@@ -128,7 +133,8 @@ def main(args):
     comparisons = {(p.parent.name, p.stem): read_json(p) for p in args.comparisons}
     merges = {p.stem: read_json(p) for p in args.merges}
     samples = {(p.parent.parent.name, p.parent.name): read_jsonl(p) for p in args.samples}
-    results = gather(metrics, comparisons, merges, samples) | {"run": args.run, "headline": args.headline}
+    probes = {p.stem: read_json(p) for p in args.probes}
+    results = gather(metrics, comparisons, merges, probes, samples) | {"run": args.run, "headline": args.headline}
     write_json(args.results, results)
     results = read_json(args.results)  # the order of the file, so that the tables follow from it
     for path, content in ((args.table, csv_text(results)), (args.text, text(results, args.headline))):
@@ -144,6 +150,7 @@ if __name__ == "__main__":
     parser.add_argument("--samples", required=True, type=Path, nargs="+", help="eval/<task>/<policy>/samples.jsonl")
     parser.add_argument("--comparisons", required=True, type=Path, nargs="+", help="compare/<task>/<policy>.json")
     parser.add_argument("--merges", required=True, type=Path, nargs="+", help="merge/<policy>.json")
+    parser.add_argument("--probes", required=True, type=Path, nargs="+", help="probe/<task>.json")
     parser.add_argument("--results", required=True, type=Path, help="JSON to write")
     parser.add_argument("--table", required=True, type=Path, help="CSV to write")
     parser.add_argument("--text", required=True, type=Path, help="plain table to write")

@@ -13,6 +13,7 @@ import json
 import math
 from pathlib import Path
 
+import probe_contamination
 from compare import compare
 from evaluate import judge, summarise
 from gsm8k.answer import EXTRACTORS
@@ -27,7 +28,7 @@ def damaged(record):
     if not (record / "SHA256SUMS").exists():
         return [f"{record} has no SHA256SUMS: it is not a published record"]
     listed = dict(reversed(line.split("  ", 1)) for line in (record / "SHA256SUMS").read_text().splitlines())
-    present = {str(p.relative_to(record)) for p in record.rglob("*") if p.is_file()} - {"SHA256SUMS", "README.md"}
+    present = {str(p.relative_to(record)) for p in record.rglob("*") if p.is_file()} - {"SHA256SUMS"}
     return (
         [f"{record / name} is missing" for name in sorted(listed.keys() - present)]
         + [f"{record / name} is not in SHA256SUMS" for name in sorted(present - listed.keys())]
@@ -47,6 +48,9 @@ def differences(published, recomputed, address):
             for key in sorted(published.keys() | recomputed.keys())
             for line in differences(published.get(key), recomputed.get(key), f"{address}.{key}")
         ]
+    if isinstance(published, list) and isinstance(recomputed, list) and len(published) == len(recomputed):
+        published, recomputed = dict(enumerate(published)), dict(enumerate(recomputed))
+        return differences(published, recomputed, address)
     if isinstance(published, float) and isinstance(recomputed, float):
         same = math.isclose(published, recomputed, rel_tol=1e-9, abs_tol=1e-12)
     else:
@@ -60,26 +64,29 @@ def read_samples(path):
         return [json.loads(line) for line in file]
 
 
+def judged_again(sample, prompt):
+    """A sample made anew from its completion, and from those of its draws where it has any."""
+
+    def again(judged):
+        return judge(sample["gold"], judged["completion"], judged["tokens"], judged["truncated"], prompt)
+
+    fresh = {key: sample[key] for key in ("id", "family", "gold")} | again(sample)
+    return fresh | ({"draws": list(map(again, sample["draws"]))} if "draws" in sample else {})
+
+
 def recompute(record, scope):
     """The addresses in one scope of a record at which the published number is not what the samples give."""
     published = read_json(record / scope / "results.json")
-    metrics, samples, comparisons, merges, wrong = {}, {}, {}, {}, []
+    metrics, samples, comparisons, merges, probes, wrong = {}, {}, {}, {}, {}, []
     for task, entry in published["tasks"].items():
+        probes[task] = read_json(record / "probe" / f"{task}.json")
+        probes[task]["verbatim"] = probe_contamination.summarise(probes[task]["items"])
         for policy in sorted(entry["policies"], key=lambda policy: policy != "base"):  # what the others compare with
             folder = record / "eval" / task / policy
             stated = read_json(folder / "metrics.json")
             kept = read_samples(folder / "samples.jsonl.gz")
             prompt = stated["protocol"]["prompt"]
-            again = [
-                judge(
-                    sample | {"answer": sample["gold"]},
-                    sample["completion"],
-                    sample["tokens"],
-                    sample["truncated"],
-                    prompt,
-                )
-                for sample in kept
-            ]
+            again = [judged_again(sample, prompt) for sample in kept]
             for sample, fresh in zip(kept, again, strict=True):
                 wrong += differences(sample, fresh, f"eval/{task}/{policy}/samples.{sample['id']}")
             marks = {"subset": stated["subset"], "protocol": stated["protocol"]}
@@ -92,7 +99,9 @@ def recompute(record, scope):
                 stated = read_json(record / "compare" / task / f"{policy}.json")
                 wrong += differences(stated, comparisons[task, policy], f"compare/{task}/{policy}")
                 merges[policy] = read_json(record / "merge" / f"{policy}.json")
-    results = gather(metrics, comparisons, merges, samples) | {key: published[key] for key in ("run", "headline")}
+    results = gather(metrics, comparisons, merges, probes, samples) | {
+        key: published[key] for key in ("run", "headline")
+    }
     wrong += differences(published, results, str(scope / "results"))
     made = {
         "table.csv": csv_text(results),

@@ -12,7 +12,26 @@ def score(outcomes):
     return {"n": n, "correct": correct, "value": correct / n, "low": interval.low, "high": interval.high}
 
 
-def paired(before, after, seed=0, resamples=10_000):
+def mean_interval(values, seed=0, resamples=10_000):
+    """`(low, high)` of a mean, from the bootstrap over items (percentile, 95 %); the mean itself if all are equal."""
+    import numpy
+    from scipy.stats import bootstrap
+
+    values = numpy.array(values, dtype=float)
+    if (values == values[0]).all():
+        return float(values[0]), float(values[0])
+    interval = bootstrap(
+        (values,),
+        numpy.mean,
+        n_resamples=resamples,
+        method="percentile",
+        batch=1000,
+        rng=numpy.random.default_rng(seed),
+    ).confidence_interval
+    return float(interval.low), float(interval.high)
+
+
+def paired(before, after):
     """Compare two lists of booleans about the same items, in the same order.
 
     Returns the difference of the proportions with its bootstrap 95 % interval (percentile, items resampled in
@@ -21,25 +40,16 @@ def paired(before, after, seed=0, resamples=10_000):
     observed share of discordant items (Connor 1987, Biometrics 43:207, formula 2, for a small difference).
     """
     import numpy
-    from scipy.stats import binomtest, bootstrap
+    from scipy.stats import binomtest
 
     changes = numpy.array(after, dtype=float) - numpy.array(before, dtype=float)
     n, won, lost = len(changes), int((changes > 0).sum()), int((changes < 0).sum())
-    low, high = 0.0, 0.0
-    if won + lost:
-        low, high = bootstrap(
-            (changes,),
-            numpy.mean,
-            n_resamples=resamples,
-            method="percentile",
-            batch=1000,
-            rng=numpy.random.default_rng(seed),
-        ).confidence_interval
+    low, high = mean_interval(changes)
     return {
         "n": n,
         "difference": float(changes.mean()),
-        "low": float(low),
-        "high": float(high),
+        "low": low,
+        "high": high,
         "won": won,
         "lost": lost,
         "p": float(binomtest(won, won + lost, 0.5).pvalue) if won + lost else 1.0,

@@ -9,7 +9,7 @@ import operator
 import random
 import re
 from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import cycle, islice, permutations
 from pathlib import Path
 
 from gsm8k.records import write_jsonl
@@ -19,6 +19,8 @@ ADDRESS = re.compile(r"word_problems\?seed=(?P<seed>\d+)&train=(?P<train>\d+)&te
 NAMES = "Anna Ben Clara David Emma Finn Grace Hugo Iris Jack Kate Liam Maya Noah Olivia Paul".split()
 ITEMS = "apples books cards coins cookies eggs marbles pencils shells stamps stickers toys".split()
 GROUPS = "bags baskets boxes jars packs".split()
+SMALLEST, LARGEST = 2, 9  # numbers in a question
+TOP = 12  # no result is above it: what is to be learned is what to compute, more than how to
 OPERATORS = {"+": operator.add, "-": operator.sub, "*": operator.mul}
 
 
@@ -78,31 +80,41 @@ FAMILIES = (
         "lose_lose",
         "{name} has {a} {items}. {name} gives away {b} and then loses {c}. How many {items} are left?",
         ("a - b", "x - c"),
-        test_only=True,
     ),
 )
 
 
+def shortcuts(numbers):
+    """What somebody gets who takes one of the numbers for the answer, or does one operation with two of them."""
+    pairs = list(permutations(numbers.values(), 2))
+    return {*numbers.values(), *(operate(a, b) for operate in OPERATORS.values() for a, b in pairs)}
+
+
 def solve(family, numbers):
-    """The annotated solution lines and the final answer, or None where a result would not be positive."""
+    """The annotated solution lines and the final answer.
+
+    None where a result is not from 1 to TOP, or where a shortcut gives the answer of a problem that takes two steps:
+    such a problem would pay a policy, and count, for what it did not do.
+    """
     values, lines = dict(numbers), []
     for symbol, formula in zip("xyz", family.steps, strict=False):
         left, sign, right = formula.split()
         result = OPERATORS[sign](values[left], values[right])
-        if result < 1:
+        if not 1 <= result <= TOP:
             return None
         values[symbol] = result
         lines.append(
             f"{values[left]} {sign} {values[right]} = <<{values[left]}{sign}{values[right]}={result}>>{result}"
         )
-    return lines, values["xyz"[len(family.steps) - 1]]
+    answer = values["xyz"[len(family.steps) - 1]]
+    return None if len(family.steps) > 1 and answer in shortcuts(numbers) else (lines, answer)
 
 
 def draw(family, rng):
-    """One record of a family; numbers are 2 to 6, redrawn until every step's result is positive."""
+    """One record of a family; its numbers are drawn until they can be solved."""
     solution = None
     while solution is None:
-        numbers = {symbol: rng.randint(2, 6) for symbol in "abc"}
+        numbers = {symbol: rng.randint(SMALLEST, LARGEST) for symbol in "abc"}
         solution = solve(family, numbers)
     name, other = rng.sample(NAMES, 2)
     words = {"name": name, "other": other, "items": rng.choice(ITEMS), "groups": rng.choice(GROUPS)}
@@ -117,8 +129,8 @@ def draw(family, rng):
 def taught():
     """The families of the training split, without end, in the order in which their problems come.
 
-    Of five problems three take two steps. With fewer, a policy learns to stop after the first step of any problem; with
-    more, never to; and in this order no batch has only one kind.
+    Of five problems three take two steps. With fewer, a policy tends to learn to stop after the first step of any
+    problem; with more, never to; and in this order no batch has only one kind.
     """
     one, two = (cycle([f for f in FAMILIES if len(f.steps) == n and not f.test_only]) for n in (1, 2))
     while True:

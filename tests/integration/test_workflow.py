@@ -37,7 +37,7 @@ def test_rule_graph(checkout):
     rules = set(re.findall(r'\["?(\w+)"?\]', process.stdout)) - {"all"}
     assert rules == {
         *("download_model", "download_data", "format_gsm8k", "evaluate", "train_grpo", "merge_lora", "check_merge"),
-        *("compare", "tabulate_results", "report", "package_model"),
+        *("probe_contamination", "compare", "tabulate_results", "report", "package_model"),
     }
     assert all(Path(f"scripts/{rule}.py").exists() for rule in rules)
 

@@ -32,6 +32,16 @@ def test_generated_answers_are_right(problems):
         assert int(gold(record)) > 0
 
 
+def test_two_steps_are_needed(problems):
+    """No single operation on two numbers of a two-step question gives its answer, nor does one of the numbers."""
+    for record in problems["train"] + problems["test"]:
+        if record["answer"].count("<<") == 2:
+            numbers = list(map(int, re.findall(r"\d+", record["question"])))
+            pairs = [(a, b) for i, a in enumerate(numbers) for j, b in enumerate(numbers) if i != j]
+            reached = {*numbers, *(value for a, b in pairs for value in (a + b, a - b, a * b))}
+            assert int(gold(record)) not in reached, record
+
+
 def test_splits_share_no_question(problems):
     questions = [record["question"] for split in problems.values() for record in split]
     assert len(set(questions)) == len(questions)
@@ -51,14 +61,13 @@ def test_generation_repeats():
 
 def test_format_record():
     record = {"question": "Q?", "answer": "3*4=<<3*4=12>>12\n12+1,000=<<12+1000=1012>>1,012\n#### 1,012"}
-    assert format_record(record, "test", 7, CONFIG["prompt"]) == {
+    prompt = {"system": "Be brief.", "examples": [{"question": "1 + 1?", "completion": "#### 2"}]}
+    assert format_record(record, "test", 7, prompt) == {
         "id": "test-7",
         "prompt": [
-            {"role": "system", "content": CONFIG["prompt"]["system"]},
-            {"role": "user", "content": CONFIG["prompt"]["examples"][0]["question"]},
-            {"role": "assistant", "content": CONFIG["prompt"]["examples"][0]["completion"]},
-            {"role": "user", "content": CONFIG["prompt"]["examples"][1]["question"]},
-            {"role": "assistant", "content": CONFIG["prompt"]["examples"][1]["completion"]},
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "1 + 1?"},
+            {"role": "assistant", "content": "#### 2"},
             {"role": "user", "content": "Q?"},
         ],
         "answer": "1012",

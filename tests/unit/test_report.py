@@ -1,10 +1,15 @@
 """What people read: words follow intervals, subsets are marked, LaTeX names hold letters."""
 
 import re
+from pathlib import Path
 
+import pytest
+import yaml
 from compare import compare
 from evaluate import judge, summarise
-from report import claim, latex_table, macros
+from figures import FIGURES, pdf, svg
+from gsm8k.statistics import score
+from report import bibtex, claim, latex_table, macros
 from tabulate_results import gather, rows, text
 
 PROMPT = {"answer": "<answer>([^<]*)</answer>", "format": "<answer>[^<]+</answer>"}
@@ -12,7 +17,7 @@ PROMPT = {"answer": "<answer>([^<]*)</answer>", "format": "<answer>[^<]+</answer
 
 def samples(answers, gold="5"):
     return [
-        judge({"id": str(i), "family": "f", "answer": gold}, f"<answer>{answer}</answer>", 3, False, PROMPT)
+        {"id": str(i), "family": "f", "gold": gold} | judge(gold, f"<answer>{answer}</answer>", 3, False, PROMPT)
         for i, answer in enumerate(answers)
     ]
 
@@ -23,8 +28,9 @@ def results(subset):
         ("gsm8k", policy): summarise(s) | {"subset": subset} for policy, s in (("base", base), ("grpo-seed0", tuned))
     }
     comparisons = {("gsm8k", "grpo-seed0"): compare(base, tuned)}
-    merges = {"grpo-seed0": {"items": 4, "agreement": 1.0, "max_logit_difference": 0.0}}
-    return gather(metrics, comparisons, merges, {("gsm8k", "base"): base, ("gsm8k", "grpo-seed0"): tuned})
+    merges = {"grpo-seed0": {"items": 4, "agreement": 1.0, "max_logit_difference": 0.0, "mean_logit_difference": 0.0}}
+    probes = {"gsm8k": {"verbatim": score([True] * 2 + [False] * 18), "items": []}}
+    return gather(metrics, comparisons, merges, probes, {("gsm8k", "base"): base, ("gsm8k", "grpo-seed0"): tuned})
 
 
 def test_table():
@@ -52,3 +58,28 @@ def test_latex():
     assert names and all(name.isalpha() for name in names)
     assert "numGsmEightKGrpoSeedZeroStrictGain" in names
     assert latex_table(results(subset=False)).count(r"\\") == 7
+
+
+def test_contamination_is_told():
+    assert "gsm8k: the base model continues 2 of 20 questions word for word" in text(results(subset=False), "strict")
+
+
+HISTORY = [{"step": "1", "loss": "0.5", "entropy": "1.0"}, {"step": "2", "loss": "0.25", "entropy": "0.5"}]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_repeat(name):
+    """The same numbers give the same bytes, as SVG without anything to load and as PDF."""
+    value = results(subset=False) | {"headline": "strict"}
+
+    def draw():
+        return FIGURES[name](value, {"grpo-seed0": HISTORY})
+
+    assert svg(draw()) == svg(draw()) and svg(draw()).startswith("<svg")
+    assert pdf(draw()) == pdf(draw()) and pdf(draw()).startswith(b"%PDF")
+
+
+def test_bibtex():
+    entry = bibtex(yaml.safe_load(Path("CITATION.cff").read_text()))
+    assert entry.startswith("@software{") and entry.count("{") == entry.count("}")
+    assert "build-reasoning-model" in entry

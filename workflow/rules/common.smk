@@ -37,6 +37,9 @@ check_config()
 # glibc reads only when a process starts (other C libraries ignore it).
 MODEL_ENV = "HF_HUB_OFFLINE=1 GLIBC_TUNABLES=glibc.malloc.hugetlb=1"
 
+# The lists that an environment is made from; a report names their digests.
+LOCKS = sorted(map(str, Path("envs").glob("*.txt")))
+
 
 def code(*scripts):
     """The scripts and every local module that they import: a rule reruns when one of them changes.

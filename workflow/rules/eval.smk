@@ -1,4 +1,4 @@
-# In: models/<policy>, data/<task>/<split>.jsonl. Out: eval/<task>/<policy>/, compare/<task>/<policy>.json.
+# In: models/<policy>, data/<task>/<split>.jsonl. Out: eval/<task>/<policy>/, compare/<task>/<policy>.json, probe/<task>.json.
 
 
 rule evaluate:
@@ -42,3 +42,40 @@ rule compare:
         "python scripts/compare.py --base-metrics {input.base_metrics} --base-samples {input.base_samples}"
         " --policy-metrics {input.policy_metrics} --policy-samples {input.policy_samples}"
         " --comparison {output.comparison} 2>&1 | tee {log}"
+
+
+rule probe_contamination:
+    input:
+        code=code("scripts/probe_contamination.py"),
+        model="<results>/models/base",
+        data=f"<results>/data/{{task}}/{config['eval']['split']}.jsonl",
+    output:
+        probe="<results>/probe/{task}.json",
+    log:
+        "<logs>/probe_contamination/{task}.log",
+    benchmark:
+        "<logs>/probe_contamination/{task}.tsv"
+    threads: config["eval"]["threads"]
+    resources:
+        gpu=1,
+    params:
+        settings=settings("eval"),
+    shell:
+        f"{MODEL_ENV} python scripts/probe_contamination.py"
+        " --settings {params.settings:q} --model {input.model} --data {input.data} --probe {output.probe} 2>&1 | tee {log}"
+
+
+rule export_lm_eval:
+    input:
+        code=code("scripts/export_lm_eval.py"),
+        data=f"<results>/data/{{task}}/{config['eval']['split']}.jsonl",
+    output:
+        yaml="<results>/lm_eval/{task}.yaml",
+    log:
+        "<logs>/export_lm_eval/{task}.log",
+    params:
+        settings=settings("eval"),
+        prompt=settings("prompt"),
+    shell:
+        "python scripts/export_lm_eval.py --task {wildcards.task} --data {input.data}"
+        " --prompt {params.prompt:q} --settings {params.settings:q} --yaml {output.yaml} 2>&1 | tee {log}"

@@ -9,6 +9,7 @@ rule tabulate_results:
         samples=of_policies("<results>/eval/{task}/{policy}/samples.jsonl", "base"),
         comparisons=of_policies("<results>/compare/{task}/{policy}.json"),
         merges=of_policies("<results>/merge/{policy}.json"),
+        probes=collect("<results>/probe/{task}.json", task=config["evaluate_on"]),
     output:
         results="<results>/{scope}results.json",
         table=report("<results>/{scope}table.csv", caption="../report/table.rst", category="Scores"),
@@ -20,7 +21,7 @@ rule tabulate_results:
         run=config["run"],
     shell:
         "python scripts/tabulate_results.py --run {params.run:q} --headline {params.headline} --metrics {input.metrics}"
-        " --samples {input.samples} --comparisons {input.comparisons} --merges {input.merges}"
+        " --samples {input.samples} --comparisons {input.comparisons} --merges {input.merges} --probes {input.probes}"
         " --results {output.results} --table {output.table} --text {output.text} 2>&1 | tee {log}"
 
 
@@ -28,11 +29,14 @@ rule report:
     input:
         code=code("scripts/report.py"),
         template="workflow/report/report.html.j2",
+        citation="CITATION.cff",
+        locks=LOCKS,
         results="<results>/{scope}results.json",
         adapters=of_policies("<results>/adapters/{policy}"),
         samples=of_policies("<results>/eval/{task}/{policy}/samples.jsonl", "base"),
     output:
         html=report("<results>/{scope}report.html", caption="../report/report.rst", category="Report"),
+        figures=collect("<results>/{{scope}}figures/{name}.pdf", name=["changes", "families", "curves"]),
         numbers="<results>/{scope}numbers.tex",
         table="<results>/{scope}table.tex",
     log:
@@ -42,9 +46,9 @@ rule report:
         command=lambda wildcards: command(*filter(None, [wildcards.scope.rstrip("/")])),
     shell:
         "python scripts/report.py --config {params.config:q} --command {params.command:q}"
-        " --template {input.template} --results {input.results}"
+        " --template {input.template} --citation {input.citation} --locks {input.locks} --results {input.results}"
         " --adapters {input.adapters} --samples {input.samples}"
-        " --html {output.html} --numbers {output.numbers} --table {output.table} 2>&1 | tee {log}"
+        " --html {output.html} --figures {output.figures} --numbers {output.numbers} --table {output.table} 2>&1 | tee {log}"
 
 
 rule package_model:
@@ -72,20 +76,25 @@ rule package_model:
 rule publish:
     input:
         code=code("scripts/publish.py"),
+        template="workflow/report/report.html.j2",
+        citation="CITATION.cff",
+        locks=LOCKS,
         results="<results>/results.json",
         report="<results>/report.html",
-        controls="<results>/controls/report.html",
+        controls="<results>/controls/results.json",
+        controls_report="<results>/controls/report.html",
         manifests=collect("<results>/hub/{policy}.sha256", policy=policies()),
-        locks=sorted(Path("envs").glob("*.txt")),
     output:
         sums=f"results/published/{config['run']}/SHA256SUMS",
     log:
         "<logs>/publish.log",
     params:
+        config=json.dumps(config, sort_keys=True),
         logs=f"logs/{config['run']}",
         commands=[command(), command("controls")],
     shell:
-        "python scripts/publish.py --commands {params.commands:q} --locks {input.locks}"
+        "python scripts/publish.py --config {params.config:q} --commands {params.commands:q}"
+        " --template {input.template} --citation {input.citation} --page-of {input.controls} --locks {input.locks}"
         " --results {input.results} --logs {params.logs} --sums {output.sums} 2>&1 | tee {log}"
 
 

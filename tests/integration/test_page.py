@@ -1,0 +1,42 @@
+"""The report in a real browser: it needs nothing from anywhere, says no error, and fits a phone and a desk."""
+
+import shutil
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: .ci/run installs Debian's")
+
+PAGES = ["results/tiny/report.html", "results/tiny/controls/report.html", "results/published/tiny/record.html"]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=quiet)
+        yield browser
+        browser.close()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("name", PAGES)
+def test_page(published, browser, tmp_path, name, width):
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    requests, messages = [], []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    path = published.folder / name
+    page.goto(path.as_uri())
+    page.screenshot(path=tmp_path / f"{path.stem}-{width}.png", full_page=True)
+    assert [url for url in requests if not url.startswith("data:")] == [path.as_uri()]
+    assert messages == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
+    assert page.locator("svg").count() == 3
+    page.emulate_media(media="print")
+    assert page.pdf()[:4] == b"%PDF"
+    page.close()

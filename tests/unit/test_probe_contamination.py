@@ -1,0 +1,21 @@
+"""The probe for contamination: what counts as word for word."""
+
+from probe_contamination import halves, summarise
+
+
+def test_halves():
+    assert halves("one two three four five") == ("one two three", "four five")
+    assert halves("one two") == ("one", "two")
+
+
+def test_only_word_for_word_counts():
+    second = "eggs does she have left?"
+    completions = [
+        " eggs does she have left? She has 3.",
+        "\neggs  does she have left?",
+        " eggs does she have?",
+        " eggs does he have left?",
+        "",
+    ]
+    score = summarise([{"second": second, "completion": completion} for completion in completions])
+    assert (score["n"], score["correct"]) == (5, 2)
