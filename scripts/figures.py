@@ -7,6 +7,7 @@ import matplotlib
 matplotlib.use("svg")
 
 from matplotlib import pyplot  # noqa: E402
+from tabulate_results import arm_of  # noqa: E402
 
 matplotlib.rcParams |= {
     "svg.hashsalt": "figures",
@@ -50,11 +51,6 @@ def curves(results, histories):
     return figure
 
 
-def arm_of(policy):
-    """The arm of a policy: grpo-seed0 -> grpo."""
-    return policy.rpartition("-seed")[0]
-
-
 def first_of(arm, policies):
     """The first policy of an arm."""
     return next(policy for policy in policies if arm_of(policy) == arm)
@@ -63,10 +59,9 @@ def first_of(arm, policies):
 def families(results, histories):
     """Scores of each kind of problem by the headline extractor, before and after, with Wilson 95 % intervals."""
     name = results["headline"]
-    shown = {  # the first seed of the first arm: the policy of the claim
-        task: (entry["policies"]["base"]["metrics"]["families"], entry["policies"][policy]["metrics"]["families"])
+    shown = {
+        task: [entry["policies"][policy]["metrics"]["families"] for policy in ("base", results["policy"])]
         for task, entry in results["tasks"].items()
-        for policy in [next(policy for policy in entry["policies"] if policy != "base")]
     }
     heights = [len(before) for before, _ in shown.values()]
     figure, axes = pyplot.subplots(
@@ -74,7 +69,7 @@ def families(results, histories):
     )
     for axis, (task, pair) in zip(axes.flat, shown.items(), strict=True):
         kinds = list(pair[0])
-        for of_policy, label, shift in zip(pair, ("base", "tuned"), (-0.13, 0.13), strict=True):
+        for of_policy, label, shift in zip(pair, ("base", results["policy"]), (-0.13, 0.13), strict=True):
             interval(axis, [of_policy[kind][name] for kind in kinds], shift, label)
         axis.set_yticks(range(len(kinds)), kinds)
         axis.set_ylim(len(kinds) - 0.5, -0.5)

@@ -5,9 +5,9 @@ import json
 import shutil
 from pathlib import Path
 
-from gsm8k.records import read_json, replacing, require_space, sha256, tree_size, write_json
+from gsm8k.records import replacing, require_space, sha256, tree_size, write_json
 from report import claim
-from tabulate_results import percent, rows
+from tabulate_results import percent, read_results, rows
 
 
 def card_rows(results, policy):
@@ -68,7 +68,7 @@ def card(args, config, results):
 
 
 def main(args):
-    config, results = json.loads(args.config), read_json(args.results)
+    config, results = json.loads(args.config), read_results(args.results)
     require_space(args.package, tree_size(args.merged) + tree_size(args.adapter) + 10**8)
     with replacing(args.package) as folder:
         ignore = shutil.ignore_patterns(".snakemake_timestamp")

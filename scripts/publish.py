@@ -19,6 +19,7 @@ from pathlib import Path
 from crate import output_of, write_crate
 from gsm8k.records import read_json, read_jsonl, replacing, sha256, write_json
 from report import page
+from tabulate_results import read_results
 
 # What stands in the folder of a run and in that of its controls.
 NUMBERS = "results.json table.csv table.txt table.tex numbers.tex report.html".split()
@@ -107,7 +108,7 @@ def record_page(args, results, provenance):
     import yaml
     from figures import FIGURES, svg
 
-    shown = read_json(args.page_of)
+    shown = read_results(args.page_of)
     policies = [policy for entry in shown["tasks"].values() for policy in entry["policies"]]
     histories = {
         policy: list(csv.DictReader((results / "adapters" / policy / "history.csv").open()))

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from gsm8k.records import read_json, replacing
-from tabulate_results import percent
+from tabulate_results import percent, read_results
 
 BLOCK = re.compile(r"(<!-- numbers: .* -->\n).*(<!-- end of numbers -->)", re.DOTALL)
 
@@ -17,8 +17,8 @@ def block(record, template):
     """The block as Markdown."""
     import jinja2
 
-    results, provenance = read_json(record / "results.json"), read_json(record / "provenance.json")
-    policy = next(iter(results["merges"]))
+    results, provenance = read_results(record / "results.json"), read_json(record / "provenance.json")
+    policy = results["policy"]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(template.parent),
         undefined=jinja2.StrictUndefined,
@@ -28,7 +28,7 @@ def block(record, template):
     environment.filters |= {"percent": percent, "points": lambda value: f"{100 * value:+.1f}"}
     return environment.get_template(template.name).render(
         results=results,
-        controls=read_json(record / "controls" / "results.json"),
+        controls=read_results(record / "controls" / "results.json"),
         policy=policy,
         commands=provenance["commands"],
         machine=provenance["machine"],

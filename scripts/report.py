@@ -6,8 +6,8 @@ import json
 import re
 from pathlib import Path
 
-from gsm8k.records import read_json, read_jsonl, replacing, sha256
-from tabulate_results import percent, rows
+from gsm8k.records import read_jsonl, replacing, sha256
+from tabulate_results import percent, read_results, rows
 
 
 def claim(task, policy, change):
@@ -103,7 +103,7 @@ def main(args):
     import yaml
     from figures import FIGURES, pdf, svg
 
-    results = read_json(args.results)
+    results = read_results(args.results)
     samples = {(p.parent.parent.name, p.parent.name): read_jsonl(p) for p in args.samples}
     histories = {p.name: list(csv.DictReader((p / "history.csv").open())) for p in args.adapters}
     drawn = {name: draw(results, histories) for name, draw in FIGURES.items()}

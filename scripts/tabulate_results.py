@@ -28,13 +28,29 @@ def gather(metrics, comparisons, merges, probes, samples):
     for task, entry in tasks.items():
         entry["verbatim"] = probes[task]["verbatim"]
         policies = [policy for policy in entry["policies"] if policy != "base"]
-        for arm in dict.fromkeys(policy.rpartition("-seed")[0] for policy in policies):
-            of_seeds = [samples[task, policy] for policy in policies if policy.rpartition("-seed")[0] == arm]
+        for arm in dict.fromkeys(map(arm_of, policies)):
+            of_seeds = [samples[task, policy] for policy in policies if arm_of(policy) == arm]
             entry["arms"][arm] = {
                 name: over_seeds(outcomes(samples[task, "base"], name), [outcomes(s, name) for s in of_seeds])
                 for name in EXTRACTORS
             }
     return {"tasks": tasks, "merges": merges}
+
+
+def read_results(path):
+    """A results.json with its policies and arms in reading order: base, the arm of the claim, others by name."""
+    results = read_json(path)
+    lead = arm_of(results["policy"])
+    for entry in results["tasks"].values():
+        for key in ("policies", "arms"):
+            names = sorted(entry[key], key=lambda name: (name != "base", lead not in (name, arm_of(name)), name))
+            entry[key] = {name: entry[key][name] for name in names}
+    return results
+
+
+def arm_of(policy):
+    """The arm of a policy: grpo-seed0 -> grpo."""
+    return policy.rpartition("-seed")[0]
 
 
 COLUMNS = (
@@ -134,9 +150,9 @@ def main(args):
     merges = {p.stem: read_json(p) for p in args.merges}
     samples = {(p.parent.parent.name, p.parent.name): read_jsonl(p) for p in args.samples}
     probes = {p.stem: read_json(p) for p in args.probes}
-    results = gather(metrics, comparisons, merges, probes, samples) | {"run": args.run, "headline": args.headline}
-    write_json(args.results, results)
-    results = read_json(args.results)  # the order of the file, so that the tables follow from it
+    named = {"run": args.run, "headline": args.headline, "policy": args.policy}
+    write_json(args.results, gather(metrics, comparisons, merges, probes, samples) | named)
+    results = read_results(args.results)
     for path, content in ((args.table, csv_text(results)), (args.text, text(results, args.headline))):
         with replacing(path) as partial:
             partial.write_text(content)
@@ -145,6 +161,7 @@ def main(args):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", required=True, help="the run's name")
+    parser.add_argument("--policy", required=True, help="the policy of the claim, such as grpo-seed0")
     parser.add_argument("--headline", required=True, choices=EXTRACTORS, help="the extractor of the claim")
     parser.add_argument("--metrics", required=True, type=Path, nargs="+", help="eval/<task>/<policy>/metrics.json")
     parser.add_argument("--samples", required=True, type=Path, nargs="+", help="eval/<task>/<policy>/samples.jsonl")

@@ -56,21 +56,23 @@ def log_kl(trainer, tokenizer, rollouts):
     import torch
     from transformers import TrainerCallback
 
-    def logits(ids, length):
-        return trainer.model(ids, logits_to_keep=length + 1).logits[0, :-1].float().log_softmax(-1)
+    def logits(ids, mask, length):
+        return trainer.model(ids, attention_mask=mask, logits_to_keep=length + 1).logits[:, :-1].float().log_softmax(-1)
 
     @torch.no_grad()
     def kl():
-        total, tokens = 0.0, 0
-        for prompt, completion in list(zip(*rollouts[-1], strict=True))[:KL_ROLLOUTS]:
-            chat = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, return_dict=True)["input_ids"]
-            ids = torch.tensor([[*chat, *completion]], device=trainer.model.device)
-            policy = logits(ids, len(completion))
-            with trainer.model.disable_adapter():
-                base = logits(ids, len(completion))
-            total += (policy.exp() * (policy - base)).sum().item()
-            tokens += len(completion)
-        return total / tokens
+        pairs = list(zip(*rollouts[-1], strict=True))[:KL_ROLLOUTS]
+        chats = tokenizer.apply_chat_template([prompt for prompt, _ in pairs], add_generation_prompt=True)["input_ids"]
+        rows = [[*chat, *completion] for chat, (_, completion) in zip(chats, pairs, strict=True)]
+        width, length = max(map(len, rows)), max(len(completion) for _, completion in pairs)
+        ids = torch.tensor([[tokenizer.pad_token_id] * (width - len(row)) + row for row in rows])
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
+        sampled = torch.tensor([[0] * (length - len(tokens)) + [1] * len(tokens) for _, tokens in pairs])
+        ids, mask, sampled = (value.to(trainer.model.device) for value in (ids, mask, sampled))
+        policy = logits(ids, mask, length)
+        with trainer.model.disable_adapter():
+            base = logits(ids, mask, length)
+        return (((policy.exp() * (policy - base)).sum(-1) * sampled).sum() / sampled.sum()).item()
 
     class LogKL(TrainerCallback):
         def on_log(self, args, state, control, logs=None, **_):

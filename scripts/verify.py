@@ -20,7 +20,7 @@ from gsm8k.answer import EXTRACTORS
 from gsm8k.protocol import differing, protocol_hash
 from gsm8k.records import read_json, sha256, write_json
 from report import latex_table, macros
-from tabulate_results import csv_text, gather, text
+from tabulate_results import csv_text, gather, read_results, text
 
 
 def damaged(record):
@@ -76,12 +76,12 @@ def judged_again(sample, prompt):
 
 def recompute(record, scope):
     """The addresses in one scope of a record at which the published number is not what the samples give."""
-    published = read_json(record / scope / "results.json")
+    published = read_results(record / scope / "results.json")
     metrics, samples, comparisons, merges, probes, wrong = {}, {}, {}, {}, {}, []
     for task, entry in published["tasks"].items():
         probes[task] = read_json(record / "probe" / f"{task}.json")
         probes[task]["verbatim"] = probe_contamination.summarise(probes[task]["items"])
-        for policy in sorted(entry["policies"], key=lambda policy: policy != "base"):  # what the others compare with
+        for policy in entry["policies"]:  # base, with which the others are compared, comes first
             folder = record / "eval" / task / policy
             stated = read_json(folder / "metrics.json")
             kept = read_samples(folder / "samples.jsonl.gz")
@@ -100,7 +100,7 @@ def recompute(record, scope):
                 wrong += differences(stated, comparisons[task, policy], f"compare/{task}/{policy}")
                 merges[policy] = read_json(record / "merge" / f"{policy}.json")
     results = gather(metrics, comparisons, merges, probes, samples) | {
-        key: published[key] for key in ("run", "headline")
+        key: published[key] for key in ("run", "headline", "policy")
     }
     wrong += differences(published, results, str(scope / "results"))
     made = {

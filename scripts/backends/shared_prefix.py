@@ -20,6 +20,8 @@ def share_prefix(policy):
     import torch
     from transformers import DynamicCache
 
+    from backends.roomy_cache import roomy_cache
+
     backbone = policy.base_model
     forward, generate = backbone.forward, policy.generate
 
@@ -40,12 +42,13 @@ def share_prefix(policy):
         first = torch.full((len(unique),), len(rows), device=rows.device)
         return first.scatter_reduce(0, inverse, torch.arange(len(rows), device=rows.device), "amin"), inverse
 
-    def compute(ids, mask, cuts):
-        """Hidden states of all rows, and their cache; between two cuts, rows alike up to the second are computed once.
+    def compute(ids, mask, cuts, cache):
+        """Hidden states of all rows; between two cuts, rows alike up to the second are computed once.
 
-        ids and mask: (rows, columns); cuts: ascending columns, the last one being their number.
+        ids and mask: (rows, columns); cuts: ascending columns, the last one being their number; cache: an empty one,
+        which then holds all rows.
         """
-        cache, states, inverse = DynamicCache(config=policy.config), [], None
+        states, inverse = [], None
         tokens, positions = ids * 2 + mask, mask.cumsum(1) - 1
         for start, end in pairwise([0, *cuts]):
             first, continued = distinct(tokens[:, :end])
@@ -62,7 +65,7 @@ def share_prefix(policy):
             inverse = continued
         cache.batch_select_indices(inverse)
         output.last_hidden_state = torch.cat(states, 1)
-        return output, cache
+        return output
 
     def branching(ids, mask, start):
         """The column up to which rows are best computed as distinct prefixes, and from which row by row."""
@@ -79,7 +82,7 @@ def share_prefix(policy):
             )
         ids, mask = input_ids.gather(1, source), attention_mask.gather(1, source)
         cuts = sorted({length, branching(ids, mask, length), ids.shape[1]})
-        output, _ = compute(ids, mask, cuts)
+        output = compute(ids, mask, cuts, DynamicCache(config=policy.config))
         back = source.argsort(1)[..., None].expand_as(output.last_hidden_state)
         output.last_hidden_state = output.last_hidden_state.gather(1, back)
         output.past_key_values = None
@@ -91,8 +94,9 @@ def share_prefix(policy):
             return generate(input_ids, attention_mask=attention_mask, **options)
         ids, mask = input_ids.gather(1, source), attention_mask.gather(1, source)
         last = ids.shape[1] - 1  # which generate itself must compute
+        cache = roomy_cache(policy.config)
         with torch.no_grad():
-            _, cache = compute(ids[:, :last], mask[:, :last], sorted({length, last}))
+            compute(ids[:, :last], mask[:, :last], sorted({length, last}), cache)
         output = generate(ids, attention_mask=mask, past_key_values=cache, **options)
         return torch.cat([input_ids, output[:, input_ids.shape[1] :]], 1)
 

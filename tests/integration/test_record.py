@@ -40,6 +40,7 @@ def test_record(published):
     record = published.folder / RECORD
     names = {str(path.relative_to(record)) for path in record.rglob("*") if path.is_file()}
     assert {"results.json", "controls/results.json", "report.html", "provenance.json", "SHA256SUMS"} <= names
+    assert {"record.html", "config.json", "ro-crate-metadata.json", "figures/curves.pdf", "workflow/Snakefile"} <= names
     assert "eval/word_problems/random_reward-seed0/samples.jsonl.gz" in names
     assert "training/format_only-seed0/history.csv" in names
     assert not any("safetensors" in name for name in names)
@@ -47,8 +48,26 @@ def test_record(published):
     provenance = json.loads((record / "provenance.json").read_text())
     assert len(provenance["commit"]) == 40
     assert provenance["stages"]["train_grpo/grpo-seed0"]["seconds"] > 0
+    assert provenance["stages"]["evaluate/word_problems/base"]["tokens_per_second"] > 0
     assert "adapters/grpo-seed0/adapter_model.safetensors" in provenance["weights"]
+    page = (record / "record.html").read_text()
+    assert provenance["commit"] in page and provenance["machine"]["cpu"] in page
+    assert page.index("grpo-seed0 is") < page.index("format_only-seed0 is")
     assert str(published.folder.parent) not in (record / "provenance.json").read_text()
+
+
+def test_numbers_of_readme(published, tmp_path):
+    """The numbers between README's marks are the record's, and writing them again changes nothing."""
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- numbers: x -->\nold\n<!-- end of numbers -->\nafter\n")
+    assert script(published, "readme", RECORD, "--readme", str(readme))[0] == 0
+    text = readme.read_text()
+    assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
+    results = json.loads((published.folder / RECORD / "results.json").read_text())
+    change = results["tasks"]["word_problems"]["policies"]["grpo-seed0"]["comparison"]["extractors"]["strict"]
+    assert f"{100 * change['difference']:+.1f} [{100 * change['low']:+.1f}, {100 * change['high']:+.1f}]" in text
+    assert script(published, "readme", RECORD, "--readme", str(readme))[0] == 0
+    assert readme.read_text() == text
 
 
 def test_nothing_uncommitted_is_published(record):

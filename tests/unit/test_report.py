@@ -8,9 +8,10 @@ import yaml
 from compare import compare
 from evaluate import judge, summarise
 from figures import FIGURES, pdf, svg
+from gsm8k.records import write_json
 from gsm8k.statistics import score
 from report import bibtex, claim, latex_table, macros
-from tabulate_results import gather, rows, text
+from tabulate_results import gather, read_results, rows, text
 
 PROMPT = {"answer": "<answer>([^<]*)</answer>", "format": "<answer>[^<]+</answer>"}
 
@@ -30,7 +31,8 @@ def results(subset):
     comparisons = {("gsm8k", "grpo-seed0"): compare(base, tuned)}
     merges = {"grpo-seed0": {"items": 4, "agreement": 1.0, "max_logit_difference": 0.0, "mean_logit_difference": 0.0}}
     probes = {"gsm8k": {"verbatim": score([True] * 2 + [False] * 18), "items": []}}
-    return gather(metrics, comparisons, merges, probes, {("gsm8k", "base"): base, ("gsm8k", "grpo-seed0"): tuned})
+    found = {("gsm8k", "base"): base, ("gsm8k", "grpo-seed0"): tuned}
+    return gather(metrics, comparisons, merges, probes, found) | {"headline": "strict", "policy": "grpo-seed0"}
 
 
 def test_table():
@@ -70,7 +72,7 @@ HISTORY = [{"step": "1", "loss": "0.5", "entropy": "1.0"}, {"step": "2", "loss":
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures_repeat(name):
     """The same numbers give the same bytes, as SVG without anything to load and as PDF."""
-    value = results(subset=False) | {"headline": "strict"}
+    value = results(subset=False)
 
     def draw():
         return FIGURES[name](value, {"grpo-seed0": HISTORY})
@@ -83,3 +85,16 @@ def test_bibtex():
     entry = bibtex(yaml.safe_load(Path("CITATION.cff").read_text()))
     assert entry.startswith("@software{") and entry.count("{") == entry.count("}")
     assert "build-reasoning-model" in entry
+
+
+def test_reading_order(tmp_path):
+    """JSON's keys are sorted; people read base, the arm of the claim, then the others."""
+    value = results(subset=False)
+    (entry,) = value["tasks"].values()
+    for policy in ("alpha-seed0", "grpo-seed1", "zeta-seed0"):
+        entry["policies"][policy] = entry["policies"]["grpo-seed0"]
+    entry["arms"] |= {"alpha": entry["arms"]["grpo"], "zeta": entry["arms"]["grpo"]}
+    write_json(tmp_path / "results.json", value)
+    (read,) = read_results(tmp_path / "results.json")["tasks"].values()
+    assert list(read["policies"]) == ["base", "grpo-seed0", "grpo-seed1", "alpha-seed0", "zeta-seed0"]
+    assert list(read["arms"]) == ["grpo", "alpha", "zeta"]

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from backends.roomy_cache import ROOM, roomy_cache
 from backends.shared_prefix import share_prefix
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, DynamicCache
 
 PAD = 0
 OPENING = [5, 6, 7, 8, 9, 10, 11, 12]
@@ -51,3 +52,19 @@ def test_completions(tiny_model, name):
     plain = load(tiny_model).generate(ids, attention_mask=mask, **options)
     shared = share_prefix(load(tiny_model)).generate(input_ids=ids, attention_mask=mask, **options)
     assert torch.equal(plain, shared)
+
+
+def test_roomy_cache_holds_what_a_dynamic_cache_holds(tiny_model):
+    """Token by token over the end of its room, and after rows have been selected."""
+    config = load(tiny_model).config
+    roomy, plain = roomy_cache(config), DynamicCache(config=config)
+    torch.manual_seed(0)
+    for length in [3, *[1] * (ROOM + 2)]:
+        keys, values = torch.randn(2, 3, 1, length, 16)
+        for got, wanted in zip(roomy.update(keys, values, 0), plain.update(keys, values, 0), strict=True):
+            assert torch.equal(got, wanted)
+    for cache in (roomy, plain):
+        cache.batch_select_indices(torch.tensor([2, 0]))
+    keys, values = torch.randn(2, 2, 1, 1, 16)
+    for got, wanted in zip(roomy.update(keys, values, 0), plain.update(keys, values, 0), strict=True):
+        assert torch.equal(got, wanted)

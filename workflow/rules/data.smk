@@ -55,3 +55,20 @@ rule format_gsm8k:
         "python scripts/format_gsm8k.py --prompt {params.prompt:q} --task {params.task:q}"
         " --raw-train {input.train} --raw-test {input.test}"
         " --train {output.train} --dev {output.dev} --test {output.test} 2>&1 | tee {log}"
+
+
+rule export_croissant:
+    input:
+        code=code("scripts/export_croissant.py"),
+        train="<results>/data/{task}/train.jsonl",
+        dev="<results>/data/{task}/dev.jsonl",
+        test="<results>/data/{task}/test.jsonl",
+    output:
+        json="<results>/croissant/{task}.json",
+    log:
+        "<logs>/export_croissant/{task}.log",
+    params:
+        task=task_settings,
+    shell:
+        "python scripts/export_croissant.py --task {wildcards.task} --task-settings {params.task:q}"
+        " --train {input.train} --dev {input.dev} --test {input.test} --json {output.json} 2>&1 | tee {log}"

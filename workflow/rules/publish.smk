@@ -18,10 +18,11 @@ rule tabulate_results:
         "<logs>/{scope}tabulate_results.log",
     params:
         headline=config["headline"],
+        policy=policies()[0],
         run=config["run"],
     shell:
-        "python scripts/tabulate_results.py --run {params.run:q} --headline {params.headline} --metrics {input.metrics}"
-        " --samples {input.samples} --comparisons {input.comparisons} --merges {input.merges} --probes {input.probes}"
+        "python scripts/tabulate_results.py --run {params.run:q} --policy {params.policy} --headline {params.headline}"
+        " --metrics {input.metrics} --samples {input.samples} --comparisons {input.comparisons} --merges {input.merges} --probes {input.probes}"
         " --results {output.results} --table {output.table} --text {output.text} 2>&1 | tee {log}"
 
 
