@@ -9,7 +9,7 @@ from backends.shared_prefix import share_prefix
 from gsm8k.prompt import with_prefill
 from gsm8k.records import read_jsonl, write_json
 
-BATCH = 16
+BATCH = 50
 
 
 def last_logits(policy, tokenizer, prompts):

@@ -49,7 +49,8 @@ def complete(model, questions, settings):
 
 
 def main(args):
-    settings, records = json.loads(args.settings), read_jsonl(args.data)
+    settings = json.loads(args.settings)
+    records = read_jsonl(args.data)[: args.items]
     fix(settings["seed"], settings["threads"])
     questions = [record["prompt"][-1]["content"] for record in records]
     items = [
@@ -64,6 +65,7 @@ def main(args):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", required=True, help="the config section `eval`, as JSON")
+    parser.add_argument("--items", required=True, type=int, help="how many of the problems")
     parser.add_argument("--model", required=True, type=Path, help="directory of the base model")
     parser.add_argument("--data", required=True, type=Path, help="formatted problems, JSONL")
     parser.add_argument("--probe", required=True, type=Path, help="JSON to write")

@@ -40,6 +40,8 @@ def test_rule_graph(checkout):
         *("probe_contamination", "compare", "tabulate_results", "report", "package_model"),
     }
     assert all(Path(f"scripts/{rule}.py").exists() for rule in rules)
+    picture = Path("images/rulegraph.svg").read_text()  # snakemake --rulegraph dot | dot -Tsvg > images/rulegraph.svg
+    assert all(f">{rule}<" in picture for rule in rules), "draw images/rulegraph.svg again"
 
 
 def test_schema_names_are_the_libraries_own():
