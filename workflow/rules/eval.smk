@@ -60,10 +60,10 @@ rule probe_contamination:
         gpu=1,
     params:
         settings=settings("eval"),
-        items=config["probe"]["items"],
+        questions=config["probe"]["items"],
     shell:
         f"{MODEL_ENV} python scripts/probe_contamination.py"
-        " --settings {params.settings:q} --items {params.items} --model {input.model} --data {input.data} --probe {output.probe} 2>&1 | tee {log}"
+        " --settings {params.settings:q} --items {params.questions} --model {input.model} --data {input.data} --probe {output.probe} 2>&1 | tee {log}"
 
 
 rule export_lm_eval:
