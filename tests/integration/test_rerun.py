@@ -43,7 +43,7 @@ def test_edited_used_backend(rerun):
 def test_changed_eval_key(rerun):
     rerun.write(eval=rerun.settings["eval"] | {"batch_size": 4})
     planned = rerun.planned()
-    assert planned.keys() == EVALUATIONS and planned["evaluate"] == 2
+    assert planned.keys() == EVALUATIONS | {"probe_contamination"} and planned["evaluate"] == 2
 
 
 def test_changed_train_key(rerun):
@@ -70,7 +70,7 @@ def test_fresh_clone_with_restored_results(rerun, tmp_path):
     rerun.folder = clone
     assert rerun.planned() == {}
     rerun.write(eval=rerun.settings["eval"] | {"batch_size": 4})
-    assert rerun.planned().keys() == EVALUATIONS
+    assert rerun.planned().keys() == EVALUATIONS | {"probe_contamination"}
 
 
 def test_two_clones_share_downloads(finished, tiny_model, tmp_path):
