@@ -1,45 +1,81 @@
-"""Source `hf://<owner>/<name>@<40 hex digits>[/<folder>]`: a model or dataset of the Hugging Face Hub at one commit."""
+"""Source `hf://<owner>/<name>@<40 hex digits>[/<folder>]`: a model or dataset of the Hugging Face Hub at one commit.
 
+Files go through the Hub client's own cache (HF_HOME): a broken connection is taken up where it broke, a download that
+was stopped goes on with the file it was at, other runs and HF_HUB_OFFLINE=1 find what is there. The cache names large
+files by their sha256, which is checked.
+"""
+
+import json
+import os
 import re
+import shutil
+from pathlib import Path
+
+from gsm8k.records import sha256
+from hub_errors import one_line
 
 ADDRESS = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)@(?P<revision>[0-9a-f]{40})(?:/(?P<folder>[\w./-]+))?")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 # Safetensors only: pickled weights can run code, and so can the .py files of a repository.
 FILES = {
-    "model": ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.model", "merges.txt", "vocab.txt"],
+    "model": ["*.safetensors", "*.json", "*.jinja", "*.model", "merges.txt", "vocab.txt", "LICENSE*", "USE_POLICY*"],
     "dataset": ["*.parquet", "*.jsonl"],
 }
 
 
-def fetch(address, folder, kind):
-    """Download the files that a `kind` ("model" or "dataset") consists of into `folder`."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-    from huggingface_hub.utils import httpx
-
+def parse(address):
+    """The parts of an address: `repo`, `revision`, `folder` or None."""
     match = ADDRESS.fullmatch(address)
     if match is None:
         raise SystemExit(f"error: hf://{address}: write hf://<owner>/<name>@<revision>, the revision as 40 hex digits")
-    repo, revision, under = match["repo"], match["revision"], match["folder"]
-    patterns = [f"{under}/{pattern}" if under else pattern for pattern in FILES[kind]]
+    return match
+
+
+def place(cached, target):
+    """Put a file of the cache into a folder, checked where the cache says what it should be.
+
+    A large file is linked, so that tens of GB do not stand on the disk twice; across disks it is copied.
+    """
+    blob = cached.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not SHA256.fullmatch(blob.name):
+        shutil.copyfile(blob, target)
+        return
+    if sha256(blob) != blob.name:
+        blob.unlink()
+        raise SystemExit(
+            f"error: {cached.name} arrived damaged: it is not of the sha256 that the Hub states. It has been taken "
+            "out of the cache: run again"
+        )
+    print(f"{blob.name}  {cached.name}", flush=True)
     try:
-        snapshot_download(repo, repo_type=kind, revision=revision, allow_patterns=patterns, local_dir=folder)
-    except GatedRepoError:
-        raise SystemExit(
-            f"error: {repo} is gated: accept its licence on its Hub page, then set HF_TOKEN to a token of that account"
-        ) from None
-    except RevisionNotFoundError:
-        raise SystemExit(f"error: {repo} has no revision {revision} on the Hub: check the pin in the config") from None
-    except RepositoryNotFoundError:
-        raise SystemExit(f"error: the Hub has no {kind} {repo}, or HF_TOKEN may not see it") from None
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, httpx.HTTPError, OSError) as error:
-        raise SystemExit(
-            f"error: the Hub did not deliver {repo} ({type(error).__name__}): check the network, HF_ENDPOINT and "
-            "HF_HUB_OFFLINE, then run again; or give a folder that holds the files as the source"
-        ) from None
+        os.link(blob, target)
+    except OSError:
+        shutil.copyfile(blob, target)
+
+
+def require_shards(folder):
+    """Stop where the index of a model in several files names one that is not there."""
+    for index in folder.glob("*.safetensors.index.json"):
+        shards = set(json.loads(index.read_text())["weight_map"].values())
+        if missing := {name for name in shards if not (folder / name).exists()}:
+            raise SystemExit(f"error: {', '.join(sorted(missing))} did not arrive: run again")
+
+
+def fetch(address, folder, kind):
+    """Put the files that a `kind` ("model" or "dataset") consists of into `folder`; subfolders are left out."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.utils import filter_repo_objects
+
+    source = parse(address)
+    under = f"{source['folder']}/" if source["folder"] else ""
+    wanted = {"allow_patterns": [under + name for name in FILES[kind]], "ignore_patterns": [f"{under}*/*"]}
+    with one_line(f"{kind} {source['repo']} at {source['revision']}"):
+        snapshot = Path(
+            snapshot_download(source["repo"], repo_type=kind, revision=source["revision"], max_workers=2, **wanted)
+        )
+    # The cache may hold more files of this commit, which somebody else asked for.
+    present = sorted(p.relative_to(snapshot).as_posix() for p in snapshot.rglob("*") if p.is_file())
+    for name in filter_repo_objects(present, **wanted):
+        place(snapshot / name, Path(folder, name.removeprefix(under)))
+    require_shards(Path(folder))

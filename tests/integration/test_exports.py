@@ -36,3 +36,25 @@ def test_croissant(rerun):
         text=True,
     )
     assert "test-0" in loaded.stdout + loaded.stderr
+
+
+def test_gguf_in_the_package(rerun):
+    """With hub.gguf the package holds the file, and the card says how it compares."""
+    rerun.write(hub={"gguf": "F16"})
+    process = rerun.snakemake("--", "results/tiny/hub/grpo-seed0.sha256")
+    assert process.returncode == 0, process.stdout + process.stderr
+    package = rerun.folder / "results/tiny/hub/grpo-seed0"
+    assert (package / "tiny-grpo-seed0.gguf").read_bytes()[:4] == b"GGUF"
+    parity = json.loads((package / "tiny-grpo-seed0.json").read_text())
+    assert f"{100 * parity['agreement']:.1f} % of {parity['items']} dev problems" in (package / "README.md").read_text()
+
+
+def test_adapter_alone(rerun):
+    rerun.write(hub={"contents": "adapter"})
+    assert rerun.planned().keys() == {"report", "package_model"}
+    process = rerun.snakemake("--", "results/tiny/hub/grpo-seed0.sha256")
+    assert process.returncode == 0, process.stdout + process.stderr
+    package = rerun.folder / "results/tiny/hub/grpo-seed0"
+    assert (package / "adapter_model.safetensors").exists() and not (package / "model.safetensors").exists()
+    assert "library_name: peft" in (package / "README.md").read_text()
+    subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=package, check=True)

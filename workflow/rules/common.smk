@@ -28,6 +28,9 @@ def check_config():
         raise WorkflowError(explain(error))
     for task in sorted({config["task"], *config["evaluate_on"]} - set(config["tasks"])):
         raise WorkflowError(f"config: there is no task {task}; tasks has {', '.join(config['tasks'])}")
+    repo_id, count = config["hub"]["repo_id"], len(config["arms"]) * len(config["seeds"])
+    if repo_id and count > 1 and "{policy}" not in repo_id:
+        raise WorkflowError(f"config: hub.repo_id names one repository for {count} policies: put {{policy}} into it")
     validate(config, str(schema))
 
 
@@ -121,6 +124,11 @@ def policies(scope=""):
     if scope:
         arms, seeds = (arms | config["controls"]["arms"], config["controls"]["seeds"])
     return [f"{arm}-seed{seed}" for arm in arms for seed in seeds]
+
+
+def receipts():
+    """The receipts of the uploads that the config asks for: none without hub.repo_id."""
+    return collect("<results>/hub/{policy}.json", policy=policies()) if config["hub"]["repo_id"] else []
 
 
 def of_policies(pattern, *others):

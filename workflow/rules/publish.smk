@@ -52,13 +52,38 @@ rule report:
         " --html {output.html} --figures {output.figures} --numbers {output.numbers} --table {output.table} 2>&1 | tee {log}"
 
 
+rule export_gguf:
+    input:
+        code=code("scripts/export_gguf.py"),
+        merged="<results>/models/{policy}",
+        data=f"<results>/data/{config['task']}/dev.jsonl",
+    output:
+        gguf="<results>/gguf/{policy}.gguf",
+        parity="<results>/gguf/{policy}.json",
+    log:
+        "<logs>/export_gguf/{policy}.log",
+    threads: config["merge"]["threads"]
+    params:
+        type=config["hub"]["gguf"] or "F16",
+        name=lambda wildcards: f"{config['run']}-{wildcards.policy}",
+        settings=settings("merge"),
+        prompt=settings("prompt"),
+    shell:
+        f"{MODEL_ENV} python scripts/export_gguf.py"
+        " --type {params.type} --name {params.name:q} --settings {params.settings:q} --prompt {params.prompt:q}"
+        " --merged {input.merged} --data {input.data} --gguf {output.gguf} --parity {output.parity} 2>&1 | tee {log}"
+
+
 rule package_model:
     input:
         code=code("scripts/package_model.py"),
         template="workflow/report/model_card.md.j2",
+        citation="CITATION.cff",
         results="<results>/results.json",
+        base="<results>/models/base",
         merged="<results>/models/{policy}",
         adapter="<results>/adapters/{policy}",
+        gguf=["<results>/gguf/{policy}.gguf", "<results>/gguf/{policy}.json"] if config["hub"]["gguf"] else [],
     output:
         package=directory("<results>/hub/{policy}"),
         manifest="<results>/hub/{policy}.sha256",
@@ -69,9 +94,36 @@ rule package_model:
         command=command(),
     shell:
         "python scripts/package_model.py --config {params.config:q} --command {params.command:q}"
-        " --template {input.template} --policy {wildcards.policy}"
-        " --results {input.results} --merged {input.merged} --adapter {input.adapter}"
+        " --template {input.template} --citation {input.citation} --policy {wildcards.policy}"
+        " --results {input.results} --base {input.base} --merged {input.merged} --adapter {input.adapter} --gguf {input.gguf}"
         " --package {output.package} --manifest {output.manifest} 2>&1 | tee {log}"
+
+
+rule upload_hub:
+    input:
+        code=code("scripts/upload_hub.py"),
+        package="<results>/hub/{policy}",
+    output:
+        receipt=update("<results>/hub/{policy}.json"),  # kept until the next one: it names the commit to build on
+    log:
+        "<logs>/upload_hub/{policy}.log",
+    params:
+        settings=settings("hub"),
+    shell:
+        "python scripts/upload_hub.py --settings {params.settings:q} --policy {wildcards.policy}"
+        " --package {input.package} --receipt {output.receipt} 2>&1 | tee {log}"
+
+
+rule verify_pins:
+    input:
+        code=code("scripts/verify_pins.py", "scripts/sources/hf.py"),
+    log:
+        "logs/verify_pins.log",
+    params:
+        default="config/config.yaml",
+        overlays=sorted(map(str, set(Path("config").glob("*.yaml")) - {Path("config/config.yaml")})),
+    shell:
+        "python scripts/verify_pins.py --default {params.default} --overlays {params.overlays} 2>&1 | tee {log}"
 
 
 rule publish:

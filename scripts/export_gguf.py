@@ -1,0 +1,158 @@
+"""Write a merged model as GGUF, for llama.cpp and what builds on it, and compare what it says with the model itself.
+
+Llama and Qwen2 models with byte-level BPE tokenizers. The file is read back by transformers, so the comparison covers
+the tensors, their order and their quantisation; llama.cpp's own tokenizer is not a part of it.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from backends.determinism import fix
+from check_merge import last_logits
+from gsm8k.prompt import with_prefill
+from gsm8k.records import read_jsonl, replacing, require_space, tree_size, write_json
+
+TYPES = {"F32": "ALL_F32", "F16": "MOSTLY_F16", "Q8_0": "MOSTLY_Q8_0"}
+# What llama.cpp calls a tokenizer's way of splitting text, by what stands in its `pre_tokenizer`.
+SPLITS = {'"Digits"': "smollm", "\\\\p{N}{1,3}": "llama-bpe", "\\\\p{N}": "qwen2", '"ByteLevel"': "gpt-2"}
+
+
+def require_known(config):
+    """Stop at a model whose parts this file would write wrongly."""
+    rope = config.rope_parameters["rope_type"]
+    if config.model_type not in ("llama", "qwen2") or rope != "default":
+        raise SystemExit(
+            f"error: export_gguf writes llama and qwen2 models with default rotary embeddings, and this is "
+            f"{config.model_type} with {rope}: set hub.gguf to null, or convert it with llama.cpp's own script"
+        )
+
+
+def add_hyperparameters(writer, config):
+    """The shape of the model."""
+    heads = config.num_attention_heads
+    writer.add_vocab_size(config.vocab_size)
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_rope_dimension_count(getattr(config, "head_dim", None) or config.hidden_size // heads)
+    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+
+
+def add_tokenizer(writer, folder, vocab_size):
+    """Tokens, merges, special tokens and chat template."""
+    import gguf
+
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    splitting = json.dumps(tokenizer["pre_tokenizer"])
+    names = {i: token for token, i in tokenizer["model"]["vocab"].items()}
+    kinds = dict.fromkeys(names, gguf.TokenType.NORMAL)
+    for added in tokenizer["added_tokens"]:
+        names[added["id"]] = added["content"]
+        kinds[added["id"]] = gguf.TokenType.CONTROL if added["special"] else gguf.TokenType.USER_DEFINED
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(next(name for mark, name in SPLITS.items() if mark in splitting))
+    writer.add_token_list([names.get(i, f"[PAD{i}]") for i in range(vocab_size)])
+    writer.add_token_types([kinds.get(i, gguf.TokenType.UNUSED) for i in range(vocab_size)])
+    gguf.SpecialVocab(folder, load_merges=True, n_vocab=vocab_size).add_to_gguf(writer, quiet=True)
+
+
+def interleave(weights, heads):
+    """Rows of a query or key projection in llama.cpp's order: rotary pairs beside each other, not in two halves."""
+    return weights.reshape(heads, 2, -1, weights.shape[-1]).swapaxes(1, 2).reshape(weights.shape)
+
+
+def add_tensors(writer, folder, config, kind):
+    """Every tensor under GGUF's name: matrices in the wanted type where its blocks fit, vectors in float32."""
+    import gguf
+    from safetensors import safe_open
+    from tqdm import tqdm
+
+    names = gguf.get_tensor_name_map(writer_arch(config), config.num_hidden_layers)
+    heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
+    wanted = gguf.GGMLQuantizationType[kind]
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, framework="pt") as file:
+            for name in tqdm(sorted(file.keys()), unit="tensor"):
+                tensor = file.get_tensor(name).float().numpy()
+                part = name.split(".")[-2]
+                if config.model_type == "llama" and part in heads:
+                    tensor = interleave(tensor, heads[part])
+                block, _ = gguf.GGML_QUANT_SIZES[wanted]
+                fits = tensor.ndim == 2 and tensor.shape[-1] % block == 0
+                stored = wanted if fits else gguf.GGMLQuantizationType.F32
+                target = names.get_name(name, try_suffixes=(".weight", ".bias"))
+                writer.add_tensor(target, gguf.quants.quantize(tensor, stored), raw_dtype=stored)
+
+
+def writer_arch(config):
+    """GGUF's constant for the architecture."""
+    import gguf
+
+    return {"llama": gguf.MODEL_ARCH.LLAMA, "qwen2": gguf.MODEL_ARCH.QWEN2}[config.model_type]
+
+
+def parity(args, items):
+    """How the next-token logits of the GGUF file compare with those of the model, on the same tokens."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    prompts = [record["prompt"] for record in read_jsonl(args.data)[:items]]
+    tokenizer = AutoTokenizer.from_pretrained(args.merged, padding_side="left")
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    with_prefill(tokenizer, json.loads(args.prompt)["prefill"])
+
+    def logits(folder, **options):
+        policy = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **options).eval()
+        return last_logits(policy, tokenizer, prompts)
+
+    expected = logits(args.merged)
+    dequantized = GgufConfig(dequantize=True)
+    found = logits(args.gguf.parent, gguf_file=args.gguf.name, quantization_config=dequantized)
+    differences = (expected - found).abs()
+    return {
+        "items": len(prompts),
+        "agreement": (expected.argmax(-1) == found.argmax(-1)).float().mean().item(),
+        "max_logit_difference": differences.max().item(),
+        "mean_logit_difference": differences.mean().item(),
+    }
+
+
+def main(args):
+    import gguf
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(args.merged)
+    require_known(config)
+    require_space(args.gguf, tree_size(args.merged))
+    settings = json.loads(args.settings)
+    fix(seed=0, threads=settings["threads"])
+    with replacing(args.gguf) as partial:
+        writer = gguf.GGUFWriter(partial, config.model_type)
+        writer.add_name(args.name)
+        writer.add_file_type(gguf.LlamaFileType[TYPES[args.type]])
+        add_hyperparameters(writer, config)
+        add_tokenizer(writer, args.merged, config.vocab_size)
+        add_tensors(writer, args.merged, config, args.type)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file(progress=True)
+        writer.close()
+    write_json(args.parity, {"type": args.type} | parity(args, settings["items"]))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--type", required=True, choices=TYPES, help="number format of the matrices")
+    parser.add_argument("--name", required=True, help="the model's name in the file")
+    parser.add_argument("--settings", required=True, help="the config section `merge`, as JSON")
+    parser.add_argument("--prompt", required=True, help="the config section `prompt`, as JSON")
+    parser.add_argument("--merged", required=True, type=Path, help="directory of the merged model")
+    parser.add_argument("--data", required=True, type=Path, help="formatted problems, JSONL")
+    parser.add_argument("--gguf", required=True, type=Path, help="file to write")
+    parser.add_argument("--parity", required=True, type=Path, help="JSON to write")
+    main(parser.parse_args())

@@ -1,0 +1,402 @@
+"""The Hub, for real but for its size: the client's own requests over HTTP to a server on the loopback interface."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, Checkout
+from hub_server import Hub
+
+TOKEN = "hf_writer"
+PIN = "0123456789abcdef0123456789abcdef01234567"
+# The lock's client and, where .ci/run has put them, the oldest and newest that should work.
+CLIENTS = [None, *sorted(str(p) for p in (ROOT / ".venv/clients").glob("*"))]
+
+
+@pytest.fixture
+def hub():
+    with Hub() as server:
+        yield server
+
+
+@pytest.fixture
+def environment(hub, tmp_path):
+    """What a process needs to talk to the local Hub as somebody who may write, with a cache of its own."""
+    return {
+        "HF_ENDPOINT": hub.url,
+        "HF_HOME": str(tmp_path / "hf"),
+        "HF_TOKEN": TOKEN,
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_ETAG_TIMEOUT": "2",
+    }
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A small package: what matters to an upload is that it has large files, others, and folders."""
+    folder = tmp_path / "package"
+    (folder / "adapter").mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"weights" * 1000)
+    (folder / "adapter/adapter_model.safetensors").write_bytes(b"adapter" * 1000)
+    (folder / "README.md").write_text("---\nlicense: mit\n---\ncard\n")
+    (folder / ".snakemake_timestamp").write_text("")
+    manifest(folder)
+    return folder
+
+
+def manifest(folder):
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in ("SHA256SUMS", ".snakemake_timestamp"))
+    lines = [f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(folder)}\n" for p in files]
+    (folder / "SHA256SUMS").write_text("".join(lines))
+
+
+def python(*arguments, **environment):
+    """Run one of the scripts; the finished process, which has no stack trace."""
+    process = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **{key: value for key, value in environment.items() if value is not None}},
+    )
+    assert "Traceback" not in process.stderr, process.stderr
+    return process
+
+
+def upload(package, environment, settings=(), **changes):
+    """Run upload_hub; the receipt, or the error line."""
+    receipt = package.parent / "receipt.json"
+    settings = {"repo_id": "me/tiny", "private": True, "contents": "merged", "parent": None} | dict(settings)
+    arguments = ["--settings", json.dumps(settings), "--policy", "grpo-seed0", "--package", package]
+    process = python(ROOT / "scripts/upload_hub.py", *arguments, "--receipt", receipt, **environment | changes)
+    assert TOKEN not in process.stdout + process.stderr
+    if process.returncode == 0:
+        return json.loads(receipt.read_text())
+    (line,) = [line for line in process.stderr.splitlines() if line.startswith("error: ")]
+    return line
+
+
+def commits(hub):
+    """What upload_hub has committed: all but the Hub's own first commit."""
+    return list(hub.repo("me/tiny").commits)[1:]
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda c: Path(c).name if c else "locked")
+def test_upload(hub, environment, package, client):
+    if client:
+        environment["PYTHONPATH"] = client
+    receipt = upload(package, environment)
+    repo = hub.repo("me/tiny")
+    assert repo.private and commits(hub) == [receipt["commit"]] and repo.tags == {receipt["tag"]: receipt["commit"]}
+    there = {name: hashlib.sha256(content).hexdigest() for name, content in repo.commits[repo.head].items()}
+    assert there.pop(".gitattributes") and there == receipt["files"]
+    assert "adapter/adapter_model.safetensors" in there and ".snakemake_timestamp" not in there
+    # Again, with and without the receipt: nothing is committed, the receipt is the same.
+    assert upload(package, environment) == receipt
+    (package.parent / "receipt.json").unlink()
+    assert upload(package, environment) == receipt
+    assert commits(hub) == [receipt["commit"]]
+    # A changed package: the next commit, on the last, without what is gone; the old tag stays.
+    (package / "model.safetensors").write_bytes(b"other" * 1000)
+    shutil.rmtree(package / "adapter")
+    manifest(package)
+    second = upload(package, environment)
+    assert commits(hub) == [receipt["commit"], second["commit"]]
+    assert repo.tags == {receipt["tag"]: receipt["commit"], second["tag"]: second["commit"]}
+    assert set(repo.commits[repo.head]) - {".gitattributes"} == set(second["files"])
+
+
+API, LFS = "^/api/models/me/tiny", "^/lfs/"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "action", "says"),
+    [
+        ("POST", "^/api/repos/create", "drop", "did not answer"),
+        ("GET", API + "$", "drop", "did not answer"),
+        ("POST", API + "/commit/", "drop", "did not answer"),
+        ("POST", API + "/commit/", "late drop", "did not answer"),
+        ("POST", API + "/tag/", "drop", "did not answer"),
+        ("POST", API + "/tag/", "late drop", "did not answer"),
+        ("GET", API + "/refs", "drop", "did not answer"),
+        ("PUT", LFS, "drop", "did not answer"),
+        ("POST", API + "/preupload/", 503, "the Hub has a problem"),
+        ("GET", API + "/tree/", 500, "the Hub has a problem"),
+        ("POST", API + "/commit/", 403, "storage is full"),
+        ("POST", API + "/commit/", 412, "nothing was committed"),
+        ("POST", API + "/tag/", 429, "too many requests"),
+        ("POST", "^/me/tiny.git/info/lfs/objects/batch", 401, "HF_TOKEN"),
+    ],
+)
+def test_faults(hub, environment, package, method, path, action, says):
+    """Whatever breaks: one line, no tag, and running again finishes with one commit."""
+    hub.fail(method, path, action, times=99)
+    line = upload(package, environment)
+    assert says in line and line.startswith("error: upload to me/tiny: ")
+    if ("model", "me/tiny") in hub.repos and action != "late drop" and "/refs" not in path:
+        assert hub.repo("me/tiny").tags == {}
+    hub.faults.clear()
+    receipt = upload(package, environment)
+    assert commits(hub) == [receipt["commit"]] and hub.repo("me/tiny").tags == {receipt["tag"]: receipt["commit"]}
+
+
+def test_a_request_that_fails_once(hub, environment, package):
+    """The client tries again by itself where that is safe."""
+    hub.fail("PUT", LFS, "drop")
+    hub.fail("POST", API + "/preupload/", 503)
+    receipt = upload(package, environment)
+    assert commits(hub) == [receipt["commit"]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "settings", "says"),
+    [
+        ({"HF_TOKEN": ""}, {}, "HF_TOKEN is not set"),
+        ({"HF_TOKEN": "hf_expired"}, {}, "HF_TOKEN is not set, wrong or expired"),
+        ({"HF_TOKEN": "hf_reader"}, {}, "HF_TOKEN may not do this"),
+        ({}, {"repo_id": "somebody/else"}, "HF_TOKEN may not do this"),
+        ({"HF_ENDPOINT": "http://127.0.0.1:9"}, {}, "did not answer"),
+    ],
+)
+def test_not_allowed(hub, environment, package, changes, settings, says):
+    assert says in upload(package, environment, settings, **changes)
+    assert hub.repos == {}
+
+
+def test_other_peoples_work_is_kept(hub, environment, package):
+    """A repository that holds something else is built on only where the config names its head."""
+    theirs = hub.add("me/tiny", {"README.md": b"mine", "notes.txt": b"precious"}, private=True)
+    line = upload(package, environment)
+    assert "somebody else" in line and theirs in line and hub.repo("me/tiny").head == theirs
+    receipt = upload(package, environment, {"parent": theirs})
+    assert hub.repo("me/tiny").head == receipt["commit"]
+    hub.add("me/tiny", {"README.md": b"changed by hand"})
+    (package / "README.md").write_text("another card")
+    manifest(package)
+    assert "somebody else" in upload(package, environment)
+
+
+def test_a_commit_in_between(hub, environment, package):
+    """Somebody commits after the head was read: the Hub refuses ours."""
+    hub.fail("POST", API + "/preupload/", lambda: hub.add("me/tiny", {"README.md": b"theirs"}))
+    assert "nothing was committed" in upload(package, environment)
+    assert hub.repo("me/tiny").commits[hub.repo("me/tiny").head] == {"README.md": b"theirs"}
+
+
+def test_public_repository(hub, environment, package):
+    hub.add("me/tiny", {".gitattributes": b""})
+    assert "me/tiny is public" in upload(package, environment)
+    assert upload(package, environment, {"private": False})["commit"] == hub.repo("me/tiny").head
+
+
+def test_a_tag_that_is_not_ours(hub, environment, package):
+    tag = upload(package, environment)["tag"]
+    hub.repo("me/tiny").tags[tag] = list(hub.repo("me/tiny").commits)[0]
+    assert "delete the tag" in upload(package, environment)
+
+
+def fetch(address, folder, kind, environment):
+    """Fetch a `hf://` source in a process of its own; the process."""
+    folder.mkdir(exist_ok=True)
+    program = f"import sources; sources.fetch({address!r}, {str(folder)!r}, {kind!r})"
+    paths = os.pathsep.join(filter(None, [str(ROOT / "scripts"), environment.get("PYTHONPATH")]))
+    return python("-c", program, **environment | {"PYTHONPATH": paths})
+
+
+def names(folder):
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+
+
+MODEL = {
+    "config.json": b"{}",
+    "model.safetensors": bytes(range(256)) * 4096 * 16,
+    "LICENSE": b"licence",
+    "pytorch_model.bin": b"a pickle",
+    "modeling.py": b"code",
+    "onnx/config.json": b"{}",
+}
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda c: Path(c).name if c else "locked")
+def test_download(hub, environment, tmp_path, client):
+    """The files that a model needs and no code; then again without a network."""
+    if client:
+        environment["PYTHONPATH"] = client
+    hub.add("owner/model", MODEL, revision=PIN)
+    process = fetch(f"hf://owner/model@{PIN}", tmp_path / "first", "model", environment)
+    assert process.returncode == 0, process.stderr
+    assert names(tmp_path / "first") == {"config.json", "model.safetensors", "LICENSE"}
+    assert (tmp_path / "first/model.safetensors").read_bytes() == MODEL["model.safetensors"]
+    assert hashlib.sha256(MODEL["model.safetensors"]).hexdigest() in process.stdout
+    before = len(hub.requests)
+    process = fetch(f"hf://owner/model@{PIN}", tmp_path / "second", "model", environment | {"HF_HUB_OFFLINE": "1"})
+    assert process.returncode == 0, process.stderr
+    assert names(tmp_path / "second") == names(tmp_path / "first") and len(hub.requests) == before
+
+
+def test_broken_connections(hub, environment, tmp_path):
+    """A download goes on at the byte where the connection broke, and after a restart with the file that it broke in."""
+    shards = {f"model-0000{n}-of-00002.safetensors": bytes([n]) * 2**25 for n in (1, 2)}
+    index = {"weight_map": {name: name for name in shards}}
+    hub.add("owner/model", shards | {"model.safetensors.index.json": json.dumps(index).encode()}, revision=PIN)
+    hub.fail("GET", "model-00001", "cut")
+    hub.fail("GET", "model-00002", "drop", times=99)
+    process = fetch(f"hf://owner/model@{PIN}", tmp_path / "model", "model", environment)
+    assert process.returncode != 0 and "what has arrived is kept" in process.stderr
+    asked = [span for method, path, span in hub.requests if method == "GET" and "model-00001" in path]
+    assert len(asked) == 2 and int(asked[1].removeprefix("bytes=").rstrip("-")) > 0
+    hub.faults.clear()
+    hub.requests.clear()
+    process = fetch(f"hf://owner/model@{PIN}", tmp_path / "model", "model", environment)
+    assert process.returncode == 0, process.stderr
+    assert not [path for method, path, _ in hub.requests if method == "GET" and "model-00001" in path]
+    assert {name: (tmp_path / "model" / name).read_bytes() for name in shards} == shards
+
+
+def test_damaged_download(hub, environment, tmp_path):
+    """A file of the cache that is not what its name says is found, taken away and fetched again."""
+    hub.add("owner/model", MODEL, revision=PIN)
+    assert fetch(f"hf://owner/model@{PIN}", tmp_path / "first", "model", environment).returncode == 0
+    digest = hashlib.sha256(MODEL["model.safetensors"]).hexdigest()
+    (blob,) = (tmp_path / "hf").rglob(digest)
+    blob.unlink()
+    blob.write_bytes(b"damaged")
+    process = fetch(f"hf://owner/model@{PIN}", tmp_path / "second", "model", environment)
+    assert "arrived damaged" in process.stderr and not (tmp_path / "second/model.safetensors").exists()
+    assert fetch(f"hf://owner/model@{PIN}", tmp_path / "second", "model", environment).returncode == 0
+
+
+def test_missing_shard(hub, environment, tmp_path):
+    index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
+    files = {"model.safetensors.index.json": json.dumps(index).encode(), "model-00001-of-00002.safetensors": b"x"}
+    hub.add("owner/model", files, revision=PIN)
+    process = fetch(f"hf://owner/model@{PIN}", tmp_path / "model", "model", environment)
+    assert "model-00002-of-00002.safetensors did not arrive" in process.stderr
+
+
+@pytest.mark.parametrize(
+    ("address", "changes", "says"),
+    [
+        (f"hf://owner/gated@{PIN}", {"HF_TOKEN": ""}, "accept its licence on its Hub page"),
+        (f"hf://owner/none@{PIN}", {}, "no such repository"),
+        (f"hf://owner/model@{'f' * 40}", {}, "no such revision"),
+        (f"hf://owner/model@{PIN}", {"HF_HUB_OFFLINE": "1"}, "not all of it is in the local cache"),
+        (f"hf://owner/model@{PIN}", {"HF_TOKEN": "hf_expired"}, "HF_TOKEN"),
+    ],
+)
+def test_download_refused(hub, environment, tmp_path, address, changes, says):
+    hub.add("owner/model", MODEL, revision=PIN)
+    hub.add("owner/gated", MODEL, revision=PIN, gated=True)
+    process = fetch(address, tmp_path / "model", "model", environment | changes)
+    assert process.returncode != 0 and says in process.stderr, process.stderr
+
+
+def write_dataset(hub, folder, name="me/problems"):
+    """Generated problems as a dataset repository with a folder of parquet files, at PIN; its records."""
+    import pyarrow
+    import pyarrow.parquet
+    from sources import generated
+
+    folder.mkdir()
+    generated.fetch("word_problems?seed=0&train=40&test=20", folder, "dataset")
+    files, records = {}, {}
+    for split in ("train", "test"):
+        records[split] = [json.loads(line) for line in (folder / f"{split}.jsonl").read_text().splitlines()]
+        table = pyarrow.BufferOutputStream()
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(records[split]), table)
+        files[f"main/{split}-00000-of-00001.parquet"] = table.getvalue().to_pybytes()
+    hub.add(name, files, kind="dataset", revision=PIN)
+    return records
+
+
+def test_datasets_reads_it_too(hub, environment, tmp_path):
+    records = write_dataset(hub, tmp_path / "problems")
+    program = (
+        "import datasets, json; "
+        f"d = datasets.load_dataset('me/problems', data_dir='main', revision={PIN!r}); "
+        "print(json.dumps([d['train'].num_rows, d['test'][0]['question']]))"
+    )
+    process = python("-c", program, **environment)
+    assert process.returncode == 0, process.stderr
+    assert json.loads(process.stdout.splitlines()[-1]) == [40, records["test"][0]["question"]]
+
+
+def test_verify_pins(hub, environment, tmp_path):
+    """Each pin is looked up; what is not as stated is named, and the others are looked up all the same."""
+    write_dataset(hub, tmp_path / "problems")
+    hub.add("owner/model", MODEL, revision=PIN)
+    digest = hashlib.sha256(MODEL["model.safetensors"]).hexdigest()
+    task = {"source": f"hf://me/problems@{PIN}/main", "size": {"train": 40, "test": 20}, "sha256": {}}
+    default = {"model": {"source": f"hf://owner/model@{PIN}", "sha256": digest}, "tasks": {"problems": task}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(default))
+    overlays = {"same": {"run": "x"}, "moved": {"model": {"source": f"hf://owner/model@{'f' * 40}"}}}
+    for name, overlay in overlays.items():
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(overlay))
+
+    def verify(*names):
+        paths = [tmp_path / f"{name}.yaml" for name in names]
+        arguments = ["--default", tmp_path / "config.yaml", "--overlays", *paths]
+        return python(ROOT / "scripts/verify_pins.py", *arguments, **environment)
+
+    process = verify("same")
+    assert process.returncode == 0 and "2 pins, 0 of them do not stand" in process.stdout, process.stdout
+    assert "weights as pinned" in process.stdout
+    process = verify("same", "moved")
+    assert process.returncode == 1 and "3 pins, 1 of them do not stand" in process.stdout
+    assert "moved.yaml: error: model owner/model" in process.stdout
+    default["model"]["sha256"], task["size"]["test"] = "0" * 64, 21
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(default))
+    process = verify()
+    assert "2 pins, 2 of them do not stand" in process.stdout
+    assert f"model.safetensors has {digest}" in process.stdout and "20 records and should have 21" in process.stdout
+
+
+def test_whole_chain(hub, environment, tmp_path, tiny_model):
+    """Model and data down by pin, the tuned model up, down again by the commit of its receipt: the same numbers."""
+    write_dataset(hub, tmp_path / "problems")
+    hub.add("owner/base", tiny_model, revision=PIN)
+    checkout = Checkout(tmp_path / "checkout", f"hf://owner/base@{PIN}")
+    checkout.settings["tasks"]["word_problems"]["source"] = f"hf://me/problems@{PIN}/main"
+    checkout.settings["hub"] = {"repo_id": "me/tiny-{policy}"}
+    checkout.write()
+    process = checkout.snakemake(**environment)
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert checkout.planned() == {}
+    results = checkout.folder / "results/tiny"
+    receipt = json.loads((results / "hub/grpo-seed0.json").read_text())
+    assert hub.repo("me/tiny-grpo-seed0").tags == {receipt["tag"]: receipt["commit"]}
+    card = (results / "hub/grpo-seed0/README.md").read_text()
+    assert "base_model: owner/base" in card and f"hf://me/problems@{PIN}/main" in card
+    (entry,) = yaml.safe_load((results / "hub/grpo-seed0/.eval_results/word_problems.yaml").read_text())
+    assert entry["dataset"] == {"id": "me/problems", "task_id": "word_problems", "revision": PIN}
+    adapter = json.loads((results / "hub/grpo-seed0/adapter/adapter_config.json").read_text())
+    assert (adapter["base_model_name_or_path"], adapter["revision"]) == ("owner/base", PIN)
+
+    again = Checkout(tmp_path / "again", f"hf://me/tiny-grpo-seed0@{receipt['commit']}")
+    again.settings["tasks"] = checkout.settings["tasks"]
+    again.write()
+    process = again.snakemake("--", "results/tiny/eval/word_problems/base/metrics.json", **environment)
+    assert process.returncode == 0, process.stdout + process.stderr
+    for name in ("metrics.json", "samples.jsonl"):
+        first = (results / "eval/word_problems/grpo-seed0" / name).read_bytes()
+        assert (again.folder / "results/tiny/eval/word_problems/base" / name).read_bytes() == first
+    weights = (again.folder / "results/tiny/models/base/model.safetensors").read_bytes()
+    assert hashlib.sha256(weights).hexdigest() == receipt["files"]["model.safetensors"]
+
+    written = [
+        folder / name for folder in (checkout.folder, again.folder) for name in ("results", "logs", ".snakemake")
+    ]
+    held = [p for folder in written for p in folder.rglob("*") if p.is_file()]
+    assert len(held) > 50 and not [p for p in held if TOKEN.encode() in p.read_bytes()]
+
+
+def test_one_repository_for_many(checkout):
+    checkout.write(hub={"repo_id": "me/tiny"}, seeds=[0, 1])
+    process = checkout.snakemake()
+    assert process.returncode != 0 and "one repository for 2 policies" in process.stdout + process.stderr

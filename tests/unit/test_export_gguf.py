@@ -1,0 +1,97 @@
+"""A GGUF file says what the model says: tensors, their order, their quantisation; and it holds the tokenizer."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from conftest import make_tiny_model
+from export_gguf import main
+from gsm8k.records import read_json, write_jsonl
+
+PROMPTS = [[{"role": "user", "content": text}] for text in ("1 + 1", "How many?", "apples and pears")]
+
+
+def make_qwen2(folder):
+    """The tiny model's tokenizer with a model that has biases and weights of its own for the output."""
+    import torch
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    make_tiny_model(folder)
+    torch.manual_seed(1)
+    config = Qwen2Config(
+        vocab_size=260,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        tie_word_embeddings=False,
+        bos_token_id=None,
+        eos_token_id=0,
+        pad_token_id=0,
+    )
+    model = Qwen2ForCausalLM(config)
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(parameter)
+    model.save_pretrained(folder)
+
+
+def export(folder, tmp_path, kind):
+    """Export the model in `folder`; what is said of the file."""
+    data = tmp_path / "dev.jsonl"
+    write_jsonl(data, [{"prompt": prompt} for prompt in PROMPTS])
+    arguments = {
+        "type": kind,
+        "name": "tiny",
+        "settings": json.dumps({"threads": 2, "items": 3}),
+        "prompt": json.dumps({"prefill": ""}),
+        "merged": folder,
+        "data": data,
+        "gguf": tmp_path / "out/tiny.gguf",
+        "parity": tmp_path / "out/tiny.json",
+    }
+    main(SimpleNamespace(**arguments))
+    return read_json(tmp_path / "out/tiny.json")
+
+
+@pytest.mark.parametrize("make", [make_tiny_model, make_qwen2])
+@pytest.mark.parametrize(("kind", "largest"), [("F32", 1e-5), ("F16", 1e-2), ("Q8_0", 1e-1)])
+def test_parity(tmp_path, make, kind, largest):
+    make(tmp_path / "model")
+    parity = export(tmp_path / "model", tmp_path, kind)
+    assert (parity["type"], parity["items"]) == (kind, 3)
+    assert parity["max_logit_difference"] < largest
+    assert kind == "F32" or parity["max_logit_difference"] > 0
+
+
+def test_tokenizer_is_inside(tmp_path, tiny_model):
+    import gguf
+    from transformers import AutoTokenizer
+
+    export(tiny_model, tmp_path, "F16")
+    fields = gguf.GGUFReader(tmp_path / "out/tiny.gguf").fields
+    tokens, ids = fields["tokenizer.ggml.tokens"].contents(), AutoTokenizer.from_pretrained(tiny_model).get_vocab()
+    assert all(tokens[i] == token for token, i in ids.items())
+    assert fields["tokenizer.chat_template"].contents() == AutoTokenizer.from_pretrained(tiny_model).chat_template
+    assert fields["tokenizer.ggml.token_type"].contents()[0] == gguf.TokenType.CONTROL
+
+
+def test_order_of_rows_matters(tmp_path, tiny_model, monkeypatch):
+    """The comparison would notice rows in the wrong order."""
+    import export_gguf
+
+    monkeypatch.setattr(export_gguf, "interleave", lambda weights, heads: weights)
+    assert export(tiny_model, tmp_path, "F32")["max_logit_difference"] > 1e-4
+
+
+def test_unknown_model(tmp_path, tiny_model):
+    import shutil
+
+    shutil.copytree(tiny_model, tmp_path / "model")
+    config = read_json(tmp_path / "model/config.json")
+    config["rope_parameters"] = {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}
+    (tmp_path / "model/config.json").write_text(json.dumps(config))
+    with pytest.raises(SystemExit, match="llama with linear"):
+        export(tmp_path / "model", tmp_path, "F16")
