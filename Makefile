@@ -4,7 +4,7 @@ CORES ?= 1
 BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 
-run: .venv/run ## make the environment and run the default run, from the download to the report
+run: .venv/cpu ## make the environment and run the default run, from the download to the report
 	snakemake --cores $(CORES)
 
 test: .venv/test ## make the environment with the test tools and run the test suite
@@ -13,14 +13,21 @@ test: .venv/test ## make the environment with the test tools and run the test su
 INSTALL := pip install --disable-pip-version-check --no-deps --require-hashes --requirement
 
 # torch's CPU build where the machine's package indexes have it; else the public index's build with its CUDA libraries.
-.venv/run: envs/cpu.txt envs/torch-cpu.txt envs/torch-public.txt
+.venv/cpu: envs/cpu.txt envs/cpu-torch.txt envs/cpu-torch-public.txt
 	$(PYTHON) -m venv .venv
-	$(INSTALL) envs/torch-cpu.txt || $(INSTALL) envs/torch-public.txt
+	$(INSTALL) envs/cpu-torch.txt || $(INSTALL) envs/cpu-torch-public.txt
 	$(INSTALL) envs/cpu.txt
 	pip check
 	touch $@
 
-.venv/test: .venv/run envs/test.txt
+# For a GPU without containers: Linux, Python 3.12, a .venv of its own.
+.venv/gpu .venv/t4: .venv/%: envs/%.txt
+	$(PYTHON) -m venv .venv
+	$(INSTALL) $<
+	pip check
+	touch $@
+
+.venv/test: .venv/cpu envs/test.txt
 	$(INSTALL) envs/test.txt
 	touch $@
 

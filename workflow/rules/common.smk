@@ -1,6 +1,7 @@
 # The functions that the rules share: settings and code as values that Snakemake can compare.
 import ast
 import copy
+import hashlib
 import json
 from pathlib import Path
 
@@ -40,8 +41,21 @@ check_config()
 # glibc reads only when a process starts (other C libraries ignore it).
 MODEL_ENV = "HF_HUB_OFFLINE=1 GLIBC_TUNABLES=glibc.malloc.hugetlb=1"
 
-# The lists that an environment is made from; a report names their digests.
-LOCKS = sorted(map(str, Path("envs").glob("*.txt")))
+# The lists that the environment is made from, whose digests a report names, and its image, which is named after all that
+# it is made of: where that changes, what ran in it runs again.
+LOCKS = sorted(map(str, Path("envs").glob(f"{config['container']}*.txt")))
+IMAGES, DEFINITION = "containers/images.yaml", "containers/Containerfile"
+
+
+def image():
+    """containers/<name>-<digest>.sif"""
+    parts = yaml.safe_load(Path(IMAGES).read_text())[config["container"]]
+    content = [json.dumps(parts, sort_keys=True), *(Path(p).read_text() for p in (DEFINITION, "Makefile", *LOCKS))]
+    digest = hashlib.sha256("\0".join(content).encode()).hexdigest()
+    return f"containers/{config['container']}-{digest[:12]}.sif"
+
+
+IMAGE = image()
 
 
 def code(*scripts):
@@ -91,6 +105,14 @@ def require_backends():
                 f"config: {kind}.backend {config[kind]['backend']} is not part of this version; "
                 f"available: {', '.join(known)}"
             )
+
+
+def require_image():
+    """Stop before the first job where jobs are to run in an image that has not been built."""
+    if any(job.container_img for job in workflow.dag.needrun_jobs()) and not Path(IMAGE).exists():
+        raise WorkflowError(
+            f"there is no image {IMAGE}: build it with snakemake --cores 1 build_image (and the same --configfile)"
+        )
 
 
 def settings(section, *keys):

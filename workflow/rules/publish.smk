@@ -158,3 +158,19 @@ rule verify:
         "logs/verify.log",
     shell:
         "python scripts/verify.py 2>&1 | tee {log}"
+
+
+rule build_image:
+    log:
+        "logs/build_image.log",
+    container:
+        None
+    params:
+        lane=config["container"],
+        images=IMAGES,
+        definition=DEFINITION,
+        lists=LOCKS,
+        image=IMAGE,
+    shell:
+        "python scripts/build_image.py --lane {params.lane} --images {params.images} --definition {params.definition}"
+        " --lists {params.lists} --image {params.image} 2>&1 | tee {log}"

@@ -1,0 +1,40 @@
+"""The whole chain in the pinned image, by Apptainer; a changed image runs it again."""
+
+import os
+import shutil
+
+import pytest
+from conftest import ROOT
+
+IMAGES = sorted((ROOT / "containers").glob("cpu-*.sif"))
+PROFILE = ("--profile", "profiles/apptainer")
+
+pytestmark = pytest.mark.skipif(
+    not (IMAGES and shutil.which("apptainer")),
+    reason="no apptainer, or no image of the CPU environment: .ci/run makes both",
+)
+
+
+def use(checkout):
+    """Put the image where the checkout looks for it, under the name that it looks for."""
+    os.link(IMAGES[-1], checkout.folder / "containers" / IMAGES[-1].name)
+
+
+def test_chain(checkout, finished):
+    use(checkout)
+    process = checkout.snakemake(*PROFILE, PYTHONPATH="/nowhere")
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "apptainer" in process.stdout + process.stderr
+    name = "results/tiny/eval/word_problems/grpo-seed0/samples.jsonl"
+    assert (checkout.folder / name).read_bytes() == (finished.folder / name).read_bytes()
+    assert checkout.planned(*PROFILE) == {}
+
+    # Another definition is another image, and what ran in the old one runs again.
+    with open(checkout.folder / "containers/Containerfile", "a") as file:
+        file.write("# changed\n")
+    assert {"train_grpo", "evaluate", "download_model"} <= checkout.planned(*PROFILE).keys()
+
+
+def test_missing_image(checkout):
+    process = checkout.snakemake(*PROFILE)
+    assert process.returncode != 0 and "build_image" in process.stdout + process.stderr
