@@ -111,7 +111,8 @@ def require_image():
     """Stop before the first job where jobs are to run in an image that has not been built."""
     if any(job.container_img for job in workflow.dag.needrun_jobs()) and not Path(IMAGE).exists():
         raise WorkflowError(
-            f"there is no image {IMAGE}: build it with snakemake --cores 1 build_image (and the same --configfile)"
+            f"there is no image {IMAGE}: build it with snakemake --cores 1 build_image, without the profile and with "
+            "the same --configfile"
         )
 
 

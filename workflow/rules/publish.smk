@@ -163,8 +163,6 @@ rule verify:
 rule build_image:
     log:
         "logs/build_image.log",
-    container:
-        None
     params:
         lane=config["container"],
         images=IMAGES,
