@@ -1,0 +1,59 @@
+"""vLLM samples what transformers samples, and what it samples is a function of the settings.
+
+Needs the environment of envs/contract.txt, in which vLLM runs on a CPU: .ci/run makes it.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROMPTS = [[{"role": "user", "content": f"{a} + {b}"}] for a in range(4) for b in range(3)]
+SETTINGS = {
+    "dtype": "float32",
+    "seed": 0,
+    "batch_size": 5,
+    "sampling": {"max_new_tokens": 12, "do_sample": False},
+    "engine": {"max_model_len": 256, "enforce_eager": True},
+}
+PROGRAM = """
+import json, sys
+from backends import backend
+name, model, prompts, settings, prefill = sys.argv[1:]
+found = list(backend("eval", name).generate(model, json.loads(prompts), json.loads(settings), prefill))
+print("FOUND", json.dumps(found))
+"""
+
+
+def generate(name, model, settings, prefill="", prompts=PROMPTS):
+    """What a backend samples, in a process of its own."""
+    arguments = [name, str(model), json.dumps(prompts), json.dumps(settings), prefill]
+    process = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        cwd=ROOT / "scripts",
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", "HOME": "/tmp", "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1"},
+    )
+    assert process.returncode == 0, process.stderr[-3000:]
+    (line,) = [line for line in process.stdout.splitlines() if line.startswith("FOUND ")]
+    return json.loads(line.removeprefix("FOUND "))
+
+
+@pytest.mark.parametrize("prefill", ["", "So: "])
+def test_greedy(tiny_model, prefill):
+    """The same texts, token counts and truncations, whatever the engine."""
+    ours = generate("transformers", tiny_model, SETTINGS | {"threads": 2}, prefill)
+    assert generate("vllm", tiny_model, SETTINGS, prefill) == ours
+    assert len(ours) == len(PROMPTS)
+
+
+def test_sampled(tiny_model):
+    """Draws differ from each other, and a second run gives them again."""
+    settings = SETTINGS | {"sampling": {"max_new_tokens": 12, "do_sample": True, "temperature": 1.0, "top_k": 0}}
+    first = generate("vllm", tiny_model, settings, prompts=PROMPTS[:1] * 6)
+    assert len({text for text, _, _ in first}) > 1
+    assert generate("vllm", tiny_model, settings, prompts=PROMPTS[:1] * 6) == first
