@@ -1,7 +1,7 @@
 """Sample with vLLM: the engine for GPUs.
 
-Its numbers are not bit for bit those of `eval_transformers`: the protocol names the engine, so that scores of the two are
-never compared.
+Its numbers are not bit for bit those of `eval_transformers`: the protocol names the engine, so that scores of the two
+are never compared.
 """
 
 import os
