@@ -77,3 +77,9 @@ def test_locks_hold_hashes():
     for lock in Path("envs").glob("*.txt"):
         for requirement in re.split(r"\n(?=\S)", lock.read_text().strip()):
             assert "==" in requirement and "--hash=sha256:" in requirement, (lock, requirement.splitlines()[0])
+
+
+def test_braces_in_settings(checkout):
+    """A regular expression may have braces, which Snakemake would take for wildcards."""
+    checkout.write(prompt=checkout.settings["prompt"] | {"answer": r"\\boxed{(\w{1,9})}", "system": "Answer in {x}."})
+    assert "train_grpo" in checkout.planned()

@@ -116,17 +116,22 @@ def require_image():
         )
 
 
-def settings(section, *keys):
-    """A config section as one JSON value: Snakemake compares the values of params, not their names."""
-    value = config[section]
+def settings(*keys):
+    """A section of the config, or all of it, as one JSON value: Snakemake compares the values of params, not their names.
+
+    As a function of the wildcards, for in a plain text Snakemake would take braces for wildcards: those of a regular
+    expression, or of hub.repo_id.
+    """
+    value = config
     for key in keys:
         value = value[key]
-    return json.dumps(value, sort_keys=True)
+    text = json.dumps(value, sort_keys=True)
+    return lambda wildcards: text
 
 
 def task_settings(wildcards):
     """The settings of the task in the path."""
-    return settings("tasks", wildcards.task)
+    return settings("tasks", wildcards.task)(wildcards)
 
 
 def arm_settings(section):

@@ -43,7 +43,7 @@ rule report:
     log:
         "<logs>/{scope}report.log",
     params:
-        config=json.dumps(config, sort_keys=True),
+        config=settings(),
         command=lambda wildcards: command(*filter(None, [wildcards.scope.rstrip("/")])),
     shell:
         "python scripts/report.py --config {params.config:q} --command {params.command:q}"
@@ -90,7 +90,7 @@ rule package_model:
     log:
         "<logs>/package_model/{policy}.log",
     params:
-        config=json.dumps(config, sort_keys=True),
+        config=settings(),
         command=command(),
     shell:
         "python scripts/package_model.py --config {params.config:q} --command {params.command:q}"
@@ -142,7 +142,7 @@ rule publish:
     log:
         "<logs>/publish.log",
     params:
-        config=json.dumps(config, sort_keys=True),
+        config=settings(),
         logs=f"logs/{config['run']}",
         commands=[command(), command("controls")],
     shell:
