@@ -36,6 +36,7 @@ def make_tiny_model(folder):
         num_hidden_layers=2,
         num_attention_heads=2,
         num_key_value_heads=1,
+        head_dim=32,  # the smallest that vLLM has on a CPU
         max_position_embeddings=1024,
         eos_token_id=0,
         pad_token_id=0,
