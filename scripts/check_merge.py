@@ -5,11 +5,22 @@ import json
 from pathlib import Path
 
 from backends.determinism import fix
+from backends.quantisation import quantised
 from backends.shared_prefix import share_prefix
 from gsm8k.prompt import with_prefill
 from gsm8k.records import read_jsonl, write_json
 
 BATCH = 50
+
+
+def differences(expected, found):
+    """How alike two policies' logits are: the share of rows with the same largest, the largest and mean difference."""
+    distance = (expected - found).abs()
+    return {
+        "agreement": (expected.argmax(-1) == found.argmax(-1)).float().mean().item(),
+        "max_logit_difference": distance.max().item(),
+        "mean_logit_difference": distance.mean().item(),
+    }
 
 
 def last_logits(policy, tokenizer, prompts):
@@ -36,7 +47,7 @@ def main(args):
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    settings = json.loads(args.settings)
+    settings, train = json.loads(args.settings), json.loads(args.train)
     fix(seed=0, threads=settings["threads"])
     prompts = [record["prompt"] for record in read_jsonl(args.data)[: settings["items"]]]
     tokenizer = AutoTokenizer.from_pretrained(args.merged, padding_side="left")
@@ -44,26 +55,32 @@ def main(args):
     with_prefill(tokenizer, json.loads(args.prompt)["prefill"])
     device = "cuda" if torch.cuda.is_available() else "cpu"
 
-    def load(folder):
-        return share_prefix(AutoModelForCausalLM.from_pretrained(folder, dtype="auto").to(device).eval())
+    def load(folder, **how):
+        where = (
+            {"device_map": "auto"} if device == "cuda" else {}
+        )  # what a GPU cannot hold stays in the machine's memory
+        return share_prefix(AutoModelForCausalLM.from_pretrained(folder, **({"dtype": "auto"} | where | how)).eval())
+
+    def adapted(**how):
+        return last_logits(PeftModel.from_pretrained(load(args.model, **how), args.adapter).eval(), tokenizer, prompts)
 
     expected = last_logits(load(args.merged), tokenizer, prompts)
-    adapted = last_logits(PeftModel.from_pretrained(load(args.model), args.adapter).eval(), tokenizer, prompts)
-    agreement = (expected.argmax(-1) == adapted.argmax(-1)).float().mean().item()
-    differences = (expected - adapted).abs()
-    largest = differences.max().item()
-    if largest > settings["atol"]:
+    merge = {"items": len(prompts)} | differences(expected, adapted())
+    if merge["max_logit_difference"] > settings["atol"]:
         raise SystemExit(
-            f"error: merged and adapted model differ by {largest:.3g} in a logit, merge.atol is {settings['atol']}: "
-            "the merge lost the adapter or changed the base; merge into the 16- or 32-bit base model"
+            f"error: merged and adapted model differ by {merge['max_logit_difference']:.3g} in a logit, merge.atol is "
+            f"{settings['atol']}: the merge lost the adapter or changed the base; merge into a 16- or 32-bit base model"
         )
-    merge = {"items": len(prompts), "agreement": agreement, "max_logit_difference": largest}
-    write_json(args.report, merge | {"mean_logit_difference": differences.mean().item()})
+    # Where the adapter was trained on a base in 4 bit, the merged model is not quite what was trained: how far off?
+    if how := quantised(train):
+        merge["four_bit_base"] = differences(expected, adapted(**how, dtype=getattr(torch, train["dtype"])))
+    write_json(args.report, merge)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", required=True, help="the config section `merge`, as JSON")
+    parser.add_argument("--train", required=True, help="the config section `train` of the arm, as JSON")
     parser.add_argument("--prompt", required=True, help="the config section `prompt`, as JSON")
     parser.add_argument("--model", required=True, type=Path, help="directory of the base model")
     parser.add_argument("--adapter", required=True, type=Path, help="directory of the adapter")

@@ -2,13 +2,16 @@
 
 import argparse
 import csv
+import dataclasses
 import json
+import os
 from collections import deque
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from backends import backend
 from backends.determinism import fix
-from gsm8k.prompt import with_prefill
+from backends.gpu_memory import write_peak
 from gsm8k.records import read_jsonl, remove, replacing, write_json
 from gsm8k.rewards import reward_functions
 
@@ -16,6 +19,31 @@ KL_ROLLOUTS = 2
 
 # What TRL logs about the clock and not about the learning: it would make the history differ from run to run.
 CLOCK = {"step_time", "train_runtime", "train_samples_per_second", "train_steps_per_second", "total_flos"}
+
+
+def original(config):
+    """TRL's own GRPOConfig, where `config` may be a class that Unsloth derived from it and put in its place."""
+    return [c for c in config.__mro__ if c.__name__.endswith("GRPOConfig")][-1]
+
+
+def stated(config, settings):
+    """`settings` and the class's default for every other field, so that no library fills in defaults of its own."""
+
+    def default(field):
+        return field.default if field.default is not dataclasses.MISSING else field.default_factory()
+
+    known = {f.name: default(f) for f in dataclasses.fields(config) if f.init}
+    return known | settings
+
+
+def require_requested(asked, used):
+    """Stop where the training arguments `used` are not `asked`, what TRL makes of the settings; both as mappings."""
+    if changed := [key for key in asked if used.get(key) != asked[key]]:
+        found = ", ".join(f"{key} from {asked[key]!r} to {used.get(key)!r}" for key in changed)
+        raise SystemExit(
+            f"error: the backend changes what was asked for, {found}: state under train.grpo what is to hold, or set "
+            "train.backend to trl"
+        )
 
 
 def write_history(path, logs):
@@ -76,7 +104,7 @@ def log_kl(trainer, tokenizer, rollouts):
 
     class LogKL(TrainerCallback):
         def on_log(self, args, state, control, logs=None, **_):
-            if "reward" in logs and "kl" not in logs:
+            if "reward" in logs and not args.beta:
                 state.log_history[-1]["kl"] = kl()
 
     trainer.add_callback(LogKL())
@@ -85,16 +113,20 @@ def log_kl(trainer, tokenizer, rollouts):
 def main(args):
     settings, prompt = json.loads(args.settings), json.loads(args.prompt)
     fix(args.seed, settings["threads"])
-    policy, tokenizer, extra = backend("train", settings["backend"]).load(args.model, settings)
-
-    from datasets import Dataset  # after the backend: some must be imported before TRL
-    from trl import GRPOConfig, GRPOTrainer
-
-    rollouts = deque(maxlen=1)
-    functions, weights = reward_functions(json.loads(args.rewards), prompt, rollouts)
     problems = [{key: record[key] for key in ("prompt", "answer", "steps")} for record in read_jsonl(args.data)]
-    with replacing(args.adapter) as folder:
-        config = GRPOConfig(
+    chats = [problem["prompt"] for problem in problems]
+    # Of several processes, one to a GPU, the first writes; RANK is torchrun's.
+    with replacing(args.adapter) if os.environ.get("RANK", "0") == "0" else TemporaryDirectory() as folder:
+        folder = Path(folder)
+        load = backend("train", settings["backend"]).load
+        policy, tokenizer, extra = load(args.model, chats, settings, prompt["prefill"], folder)
+
+        from datasets import Dataset  # after the backend: some must be imported before TRL
+        from trl import GRPOConfig, GRPOTrainer
+
+        rollouts = deque(maxlen=1)
+        functions, weights = reward_functions(json.loads(args.rewards), prompt, rollouts)
+        own = dict(
             output_dir=str(folder),
             seed=args.seed,
             data_seed=args.seed,
@@ -104,22 +136,28 @@ def main(args):
             num_completions_to_print=2,
             report_to=[],
             save_strategy="no",
-            **settings["grpo"],
         )
+        fields = stated(original(GRPOConfig), own | settings["grpo"])
+        try:
+            asked = original(GRPOConfig)(**fields).to_dict()
+        except ValueError as error:
+            raise SystemExit(f"error: TRL does not take these settings: {error} Change them under train.grpo") from None
         trainer = GRPOTrainer(
             model=policy,
-            processing_class=with_prefill(tokenizer, prompt["prefill"]),
+            processing_class=tokenizer,
             reward_funcs=functions,
-            args=config,
+            args=GRPOConfig(**fields),
             train_dataset=Dataset.from_list(problems),
             **extra,
         )
+        require_requested(asked, trainer.args.to_dict())
         log_kl(trainer, tokenizer, rollouts)
         trainer.train()
         require_learning(trainer.model)
         save_adapter(trainer.model, folder, args.source)
         write_history(folder / "history.csv", trainer.state.log_history)
-        write_json(folder / "effective.json", {k: v for k, v in config.to_dict().items() if k != "output_dir"})
+        write_json(folder / "effective.json", {k: v for k, v in trainer.args.to_dict().items() if k != "output_dir"})
+        write_peak(folder / "gpu_memory.json")
 
 
 if __name__ == "__main__":

@@ -10,13 +10,16 @@ def fix(seed, threads):
     config and not from the environment, where Snakemake sets OMP_NUM_THREADS to what `--cores` leaves it.
     """
     import ctypes
+    import os
 
     import torch
-    from transformers import set_seed
+    from accelerate.utils import set_seed  # transformers must not be imported before Unsloth is
 
     set_seed(seed)
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    # On a GPU some kernels (cumulative sums, vLLM's own) have no deterministic form: those warn in the log.
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+    torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
     torch.utils.deterministic.fill_uninitialized_memory = False  # for debugging only, and it costs time
 
     # Large tensors come and go with every layer. glibc would hand their pages back to the kernel each time and

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -117,7 +118,8 @@ def test_model_without_chat_template(checkout, tiny_model):
         ({"model": {"source": "hf://Qwen/Qwen2.5-1.5B-Instruct@main"}}, "40 hex digits"),
         ({"model": {"source": f"hf://Qwen/Qwen2.5-1.5B-Instruct@{'0' * 39}"}}, "40 hex digits"),
         ({"task": "riddles"}, "there is no task riddles"),
-        ({"train": {"backend": "unsloth"}}, "train.backend unsloth is not part of this version"),
+        ({"train": {"backend": "unsloth"}}, "config: train: backend unsloth trains on one GPU"),
+        ({"train": {"load_in_4bit": True, "grpo": {"use_vllm": True}}}, "config: train: backend trl cannot keep"),
     ],
 )
 def test_config(checkout, change, says):
@@ -126,6 +128,31 @@ def test_config(checkout, change, says):
     assert process.returncode != 0
     assert any(says in line for line in (process.stdout + process.stderr).splitlines())
     assert not (checkout.folder / "results/tiny").exists()
+
+
+@pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="this machine has a GPU")
+def test_no_gpu(checkout):
+    checkout.settings["train"]["grpo"]["use_cpu"] = False
+    checkout.write()
+    process = checkout.snakemake()
+    assert process.returncode != 0 and "this machine has no NVIDIA GPU" in process.stdout + process.stderr
+    assert not (checkout.folder / "results/tiny").exists()
+
+
+def test_no_bitsandbytes(checkout):
+    checkout.settings["train"]["load_in_4bit"] = True
+    checkout.write()
+    process = checkout.snakemake()
+    assert process.returncode != 0
+    assert "error: train.load_in_4bit needs bitsandbytes" in process.stdout + process.stderr
+
+
+def test_group_that_does_not_fit_the_batch(checkout):
+    checkout.settings["train"]["grpo"]["num_generations"] = 3
+    checkout.write()
+    process = checkout.snakemake()
+    assert process.returncode != 0
+    assert "error: TRL does not take these settings: generation_batch_size" in process.stdout + process.stderr
 
 
 def test_unknown_preset(checkout):

@@ -72,3 +72,15 @@ def test_same_bytes_again_with_other_cores(finished, checkout):
 def test_nothing_to_be_done(finished):
     process = finished.snakemake()
     assert process.returncode == 0 and "Nothing to be done" in process.stdout + process.stderr
+
+
+def test_several_processes(checkout):
+    """As on several GPUs: two processes step together, their batches are one, and one of them writes."""
+    checkout.settings["train"]["processes"] = 2
+    checkout.settings["train"]["grpo"]["per_device_train_batch_size"] = 2
+    checkout.write()
+    process = checkout.snakemake("--", f"{RESULTS}/adapters/grpo-seed0")
+    assert process.returncode == 0, process.stdout + process.stderr
+    adapter = checkout.folder / RESULTS / "adapters/grpo-seed0"
+    assert len(list(csv.DictReader((adapter / "history.csv").open()))) == 2
+    assert json.loads((adapter / "effective.json").read_text())["generation_batch_size"] == 4

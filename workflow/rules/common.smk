@@ -3,6 +3,7 @@ import ast
 import copy
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import jsonschema
@@ -58,6 +59,11 @@ def image():
 IMAGE = image()
 
 
+def launch(processes):
+    """What starts a training script: Python, or torchrun with one process to a GPU, which TRL's accelerate joins."""
+    return f"torchrun --standalone --nproc-per-node={processes}" if processes > 1 else "python"
+
+
 def code(*scripts):
     """The scripts and every local module that they import: a rule reruns when one of them changes.
 
@@ -85,9 +91,8 @@ def code(*scripts):
 
 
 def backend(kind):
-    """The script of the backend that config section `kind` selects, as a list: empty if this version has none."""
-    script = Path(f"scripts/backends/{kind}_{config[kind]['backend']}.py")
-    return [script] if script.exists() else []
+    """The script of the backend that config section `kind` selects."""
+    return f"scripts/backends/{kind}_{config[kind]['backend']}.py"
 
 
 def source(address):
@@ -96,15 +101,14 @@ def source(address):
     return f"scripts/sources/{scheme if separator else 'path'}.py"
 
 
-def require_backends():
-    """Stop before the first download where a chosen backend is not part of this version."""
-    for kind in ("train", "eval"):
-        if not backend(kind):
-            known = sorted(p.stem.removeprefix(f"{kind}_") for p in Path("scripts/backends").glob(f"{kind}_*.py"))
-            raise WorkflowError(
-                f"config: {kind}.backend {config[kind]['backend']} is not part of this version; "
-                f"available: {', '.join(known)}"
-            )
+def require_gpu():
+    """Stop before the first download where training is to run on this machine's GPU and there is none."""
+    trains = any(job.rule.name == "train_grpo" for job in workflow.dag.needrun_jobs())
+    if trains and workflow.local_exec and not config["train"]["grpo"]["use_cpu"] and not shutil.which("nvidia-smi"):
+        raise WorkflowError(
+            f"this machine has no NVIDIA GPU (no nvidia-smi on the PATH), and run {config['run']} needs one: use a "
+            "machine that has, or the default run, which needs none"
+        )
 
 
 def require_image():

@@ -3,7 +3,7 @@
 
 rule evaluate:
     input:
-        code=code("scripts/evaluate.py", *backend("eval")),
+        code=code("scripts/evaluate.py", backend("eval")),
         model="<results>/models/{policy}",
         data=f"<results>/data/{{task}}/{config['eval']['split']}.jsonl",
     output:

@@ -3,7 +3,7 @@
 
 rule train_grpo:
     input:
-        code=code("scripts/train_grpo.py", *backend("train")),
+        code=code("scripts/train_grpo.py", backend("train")),
         model="<results>/models/base",
         data=f"<results>/data/{config['task']}/train.jsonl",
     output:
@@ -12,16 +12,17 @@ rule train_grpo:
         "<logs>/train_grpo/{arm}-seed{seed}.log",
     benchmark:
         "<logs>/train_grpo/{arm}-seed{seed}.tsv"
-    threads: config["train"]["threads"]
+    threads: config["train"]["threads"] * config["train"]["processes"]
     resources:
-        gpu=1,
+        gpu=config["train"]["processes"],
     params:
+        launch=launch(config["train"]["processes"]),
         settings=arm_settings("train"),
         rewards=arm_settings("rewards"),
         prompt=settings("prompt"),
         source=config["model"]["source"],
     shell:
-        f"{MODEL_ENV} python scripts/train_grpo.py"
+        f"{MODEL_ENV} {{params.launch}} scripts/train_grpo.py"
         " --settings {params.settings:q} --rewards {params.rewards:q}"
         " --prompt {params.prompt:q} --seed {wildcards.seed} --source {params.source:q}"
         " --model {input.model} --data {input.data} --adapter {output.adapter} 2>&1 | tee {log}"
@@ -62,9 +63,10 @@ rule check_merge:
         gpu=1,
     params:
         settings=settings("merge"),
+        train=arm_settings("train"),
         prompt=settings("prompt"),
     shell:
         f"{MODEL_ENV} python scripts/check_merge.py"
-        " --settings {params.settings:q} --prompt {params.prompt:q}"
+        " --settings {params.settings:q} --train {params.train:q} --prompt {params.prompt:q}"
         " --model {input.model} --adapter {input.adapter} --merged {input.merged}"
         " --data {input.data} --report {output.report} 2>&1 | tee {log}"

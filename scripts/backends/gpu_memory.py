@@ -1,0 +1,119 @@
+"""The GPU memory that a training needs: estimated before it starts, measured when it ends."""
+
+import json
+from math import prod
+from pathlib import Path
+
+# Bits a quantised weight takes: 4, and 0.127 for its share of the twice quantised constants (Dettmers et al. 2023,
+# QLoRA, arXiv:2305.14314, section 3).
+NF4_BITS = 4.127
+# Bytes of activations that a layer keeps for its gradient, in 16 bit, per token and hidden unit, attention scores not
+# kept (Korthikanti et al. 2022, arXiv:2205.05198, equation 2).
+LAYER_BYTES = 34
+# What CUDA, its libraries and the allocator's gaps take: an allowance, not a measurement.
+RUNTIME_BYTES = 1.2e9
+# Bytes a trained weight takes in float32: itself, its gradient, and the two moments of Adam in 32 or in 8 bit.
+ADAM, ADAM_8BIT = 4 + 4 + 8, 4 + 4 + 2
+
+# The settings that make a part smaller.
+KEYS = {
+    "weights": "train.load_in_4bit",
+    "adapter": "train.lora.r or train.grpo.optim",
+    "rollouts": "train.grpo.vllm_gpu_memory_utilization or train.grpo.num_generations",
+    "activations": "train.grpo.per_device_train_batch_size or train.grpo.gradient_checkpointing",
+    "logits": "train.grpo.per_device_train_batch_size or train.grpo.max_completion_length",
+}
+
+
+def estimate(model, settings, prompt_tokens, total):
+    """`{part: bytes}` for section `train` on a GPU of `total` bytes, prompts at most `prompt_tokens` long.
+
+    `model` is the directory of the base model, of which only its config is read. "runtime" is an allowance; the others
+    follow from shapes.
+    """
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    grpo = settings["grpo"]
+    config = AutoConfig.from_pretrained(model)
+    with torch.device("meta"):
+        policy = AutoModelForCausalLM.from_config(config)
+        size = {p: prod(p.shape) for p in policy.parameters()}
+        linear = [m.weight for n, m in policy.named_modules() if isinstance(m, torch.nn.Linear) and n != "lm_head"]
+        adapted = get_peft_model(policy, LoraConfig(task_type="CAUSAL_LM", **settings["lora"]))
+    trained = sum(prod(p.shape) for p in adapted.parameters() if p.requires_grad)
+    width = 4 if settings["dtype"] == "float32" else 2
+    quantised = sum(size[w] for w in linear) if settings.get("load_in_4bit") else 0
+    weights = (sum(size.values()) - quantised) * width + quantised * NF4_BITS / 8
+
+    batch, length = grpo["per_device_train_batch_size"], prompt_tokens + grpo["max_completion_length"]
+    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    token = 2 * config.num_hidden_layers * config.num_key_value_heads * head * 2  # keys and values, 16 bit
+    # transformers' generate keeps the step's sequences; vLLM takes its share of the GPU at once, the weights within it.
+    sequences = batch * grpo.get("steps_per_generation", grpo["gradient_accumulation_steps"])
+    cache = sequences * length * token
+    if grpo.get("use_vllm"):
+        cache = max(cache, grpo.get("vllm_gpu_memory_utilization", 0.3) * total - weights)
+    layer = batch * length * config.hidden_size * LAYER_BYTES * width / 2
+    kept = batch * length * config.hidden_size * config.num_hidden_layers * width
+    return {
+        "weights": weights,
+        "adapter": trained * (ADAM_8BIT if "8bit" in grpo.get("optim", "") else ADAM),
+        "rollouts": cache,
+        "activations": kept + layer if grpo["gradient_checkpointing"] else config.num_hidden_layers * layer,
+        "logits": batch * grpo["max_completion_length"] * config.vocab_size * 4 * 3,  # float32: they, softmax, gradient
+        "runtime": RUNTIME_BYTES,
+    }
+
+
+def show(parts):
+    """The parts in GB, on one line."""
+    return ", ".join(f"{name} {size / 1e9:.2f}" for name, size in parts.items())
+
+
+def require_fit(parts, free):
+    """Stop where the estimate is more than `free` bytes, and say which setting to change."""
+    needed = sum(parts.values())
+    print(f"GPU memory, estimated: {needed / 1e9:.2f} GB of {free / 1e9:.2f} free ({show(parts)})")
+    if needed > free:
+        largest = max(KEYS, key=parts.get)
+        raise SystemExit(
+            f"error: training needs about {needed / 1e9:.1f} GB of GPU memory and {free / 1e9:.1f} GB are free; most "
+            f"of it is for the {largest}: change {KEYS[largest]}, or use a larger GPU"
+        )
+
+
+def longest(tokenizer, prompts):
+    """The number of tokens of the longest prompt, as it is given to the model."""
+    return max(len(ids) for ids in tokenizer.apply_chat_template(prompts, add_generation_prompt=True)["input_ids"])
+
+
+def require_gpu(model, settings, prompt_tokens):
+    """Stop, before a model is loaded, where there is no GPU or too little memory on it; nothing to do on a CPU."""
+    import torch
+
+    if settings["grpo"]["use_cpu"]:
+        return
+    if not torch.cuda.is_available():
+        raise SystemExit(
+            "error: this run needs an NVIDIA GPU and PyTorch sees none: look at nvidia-smi, or run the default, "
+            "which needs none"
+        )
+    if settings["dtype"] == "bfloat16" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise SystemExit(
+            "error: this GPU has no bfloat16: set train.dtype and eval.dtype to float16, train.grpo.bf16 to false and "
+            "train.grpo.fp16 to true"
+        )
+    free, total = torch.cuda.mem_get_info()
+    require_fit(estimate(model, settings, prompt_tokens, total), free)
+
+
+def write_peak(path):
+    """Write how much GPU memory PyTorch held at most, in bytes, and on which GPU; nothing to write without one."""
+    import torch
+
+    if torch.cuda.is_initialized():
+        peak = torch.cuda.max_memory_reserved()
+        print(f"GPU memory, measured: {peak / 1e9:.2f} GB at most")
+        Path(path).write_text(json.dumps({"gpu": torch.cuda.get_device_name(), "peak_bytes": peak}) + "\n")

@@ -1,0 +1,24 @@
+"""A base model in 4 bit: NF4 with double quantisation (Dettmers et al. 2023, QLoRA, arXiv:2305.14314)."""
+
+
+def quantised(settings):
+    """from_pretrained's arguments for `train.load_in_4bit`: none where it is off."""
+    if not settings.get("load_in_4bit"):
+        return {}
+    import torch
+    from accelerate import PartialState
+    from transformers import BitsAndBytesConfig
+    from transformers.utils import is_bitsandbytes_available
+
+    if not is_bitsandbytes_available():
+        raise SystemExit(
+            "error: train.load_in_4bit needs bitsandbytes, which the cpu environment has not: set container to gpu or "
+            "t4 and use that environment, or set train.load_in_4bit to false"
+        )
+    nf4 = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=getattr(torch, settings["dtype"]),
+    )
+    return {"quantization_config": nf4, "device_map": {"": PartialState().device}}

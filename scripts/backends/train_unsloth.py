@@ -1,0 +1,74 @@
+"""Train with Unsloth on one GPU: 4- or 16-bit base model, rollouts by vLLM in the same process, of the same weights."""
+
+import os
+
+
+def environment(settings, folder):
+    """The environment variables that Unsloth and vLLM read when they are imported."""
+    return {
+        # Unsloth writes the trainer that it makes of TRL's, and imports it from there: it stays with the adapter.
+        "UNSLOTH_COMPILE_LOCATION": str(folder / "unsloth_compiled_cache"),
+        "UNSLOTH_DISABLE_STATISTICS": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+        # FlashInfer compiles itself where it finds nvcc, and vLLM then refuses it on a T4: the same kernels everywhere.
+        "UNSLOTH_VLLM_NO_FLASHINFER": "1",
+        # Standby frees vLLM's cache during a training step. The memory stays what the settings say.
+        "UNSLOTH_VLLM_STANDBY": str(int(settings["grpo"].get("vllm_enable_sleep_mode", False))),
+        "UNSLOTH_VLLM_STANDBY_UTIL_OVERRIDE": "1",
+    }
+
+
+def require_safe_standby(settings):
+    """Stop where standby is asked for on a GPU on which it crashes at random (Unsloth's own trials on a T4)."""
+    import torch
+
+    if settings["grpo"].get("vllm_enable_sleep_mode") and torch.cuda.get_device_capability() < (8, 0):
+        raise SystemExit(
+            "error: vLLM's sleep mode crashes on GPUs before compute capability 8.0: set "
+            "train.grpo.vllm_enable_sleep_mode to false"
+        )
+
+
+def load(model, prompts, settings, prefill, folder):
+    """(policy, tokenizer, GRPOTrainer arguments) of the model in directory `model`; as in `train_trl`.
+
+    The model is a folder: where Unsloth is given a name, it loads another repository's 4-bit copy and no revision.
+    """
+    import torch
+
+    if not torch.cuda.is_available():
+        raise SystemExit(
+            "error: train.backend unsloth needs an NVIDIA GPU and PyTorch sees none: look at nvidia-smi, or set "
+            "train.backend to trl"
+        )
+    require_safe_standby(settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ |= environment(settings, folder)
+    from unsloth import FastLanguageModel  # before anything that imports transformers, which it patches  # isort: skip
+    from gsm8k.prompt import with_prefill
+    from transformers import AutoTokenizer
+
+    from backends.gpu_memory import longest, require_gpu
+
+    grpo, lora = settings["grpo"], settings["lora"]
+    prompt_tokens = longest(with_prefill(AutoTokenizer.from_pretrained(model), prefill), prompts)
+    require_gpu(model, settings, prompt_tokens)
+    policy, tokenizer = FastLanguageModel.from_pretrained(
+        model_name=str(model),
+        use_exact_model_name=True,
+        max_seq_length=prompt_tokens + grpo["max_completion_length"],
+        dtype=getattr(torch, settings["dtype"]),
+        load_in_4bit=settings.get("load_in_4bit", False),
+        fast_inference=grpo["use_vllm"],
+        gpu_memory_utilization=grpo.get("vllm_gpu_memory_utilization", 0.3),  # TRL's default
+        max_lora_rank=lora["r"],
+        random_state=torch.initial_seed(),
+    )
+    policy = FastLanguageModel.get_peft_model(
+        policy,
+        **lora,
+        # "unsloth" keeps the activations of checkpoints in the machine's memory.
+        use_gradient_checkpointing="unsloth" if grpo["gradient_checkpointing"] else False,
+        random_state=torch.initial_seed(),
+    )
+    return policy, with_prefill(tokenizer, prefill), {}

@@ -1,0 +1,106 @@
+"""The estimate of GPU memory: known sizes of the presets' models, and what it says of too small a GPU."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from backends.gpu_memory import estimate, require_fit
+from snakemake.utils import update_config
+from transformers import LlamaConfig, Qwen2Config
+
+ROOT = Path(__file__).parents[2]
+GB = 1e9
+# The models' published shapes, and the numbers of their parameters.
+MODELS = {
+    "qwen2.5-1.5b": (
+        Qwen2Config(
+            vocab_size=151936,
+            hidden_size=1536,
+            intermediate_size=8960,
+            num_hidden_layers=28,
+            num_attention_heads=12,
+            num_key_value_heads=2,
+            tie_word_embeddings=True,
+        ),
+        1_543_714_304,
+    ),
+    "qwen2.5-math-7b": (
+        Qwen2Config(
+            vocab_size=152064,
+            hidden_size=3584,
+            intermediate_size=18944,
+            num_hidden_layers=28,
+            num_attention_heads=28,
+            num_key_value_heads=4,
+            tie_word_embeddings=False,
+        ),
+        7_615_616_512,
+    ),
+    "llama-3.1-8b": (
+        LlamaConfig(
+            vocab_size=128256,
+            hidden_size=4096,
+            intermediate_size=14336,
+            num_hidden_layers=32,
+            num_attention_heads=32,
+            num_key_value_heads=8,
+            tie_word_embeddings=False,
+        ),
+        8_030_261_248,
+    ),
+}
+
+
+def settings(preset, **changes):
+    """Section `train` of a preset."""
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    update_config(config, yaml.safe_load((ROOT / f"config/{preset}.yaml").read_text()))
+    update_config(config["train"], changes)
+    return json.loads(json.dumps(config["train"]))
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """A function: the estimate for a preset with changes, on a GPU of so many GB."""
+
+    def of(preset, gpu=16, **changes):
+        MODELS[preset][0].save_pretrained(tmp_path)
+        return estimate(tmp_path, settings(preset, **changes), prompt_tokens=300, total=gpu * GB)
+
+    return of
+
+
+@pytest.mark.parametrize("preset", MODELS)
+def test_weights(parts, preset):
+    full = parts(preset, load_in_4bit=False)["weights"]
+    assert full == 2 * MODELS[preset][1]
+    # Embedding and head stay in 16 bit, so that 4 bit is more than a quarter.
+    assert full / 4 < parts(preset, load_in_4bit=True)["weights"] < full / 2
+
+
+def test_adapter(parts):
+    """Rank 32 on every linear layer of Qwen2.5-1.5B: 36,929,536 parameters, in float32 with gradient and moments."""
+    assert parts("qwen2.5-1.5b")["adapter"] == 36_929_536 * 16
+
+
+CARDS = {"qwen2.5-1.5b": 15.8, "qwen2.5-math-7b": 14.5, "llama-3.1-8b": 14}  # GB
+
+
+@pytest.mark.parametrize("preset", MODELS)
+def test_presets_fit(parts, preset):
+    """On the cards that the presets name, and so that the error below is not met on them."""
+    require_fit(parts(preset), free=CARDS[preset] * GB)
+
+
+def test_too_small(parts):
+    with pytest.raises(SystemExit, match="most of it is for the weights: change train.load_in_4bit"):
+        require_fit(parts("qwen2.5-math-7b", load_in_4bit=False), free=14.5 * GB)
+    with pytest.raises(SystemExit, match="for the logits: change train.grpo.per_device_train_batch_size"):
+        require_fit(parts("qwen2.5-math-7b", grpo={"per_device_train_batch_size": 64}), free=14.5 * GB)
+
+
+def test_vllm_takes_its_share(parts):
+    """vLLM holds the weights within its share of the GPU, and the rest of it is for the rollouts."""
+    shares = [parts("qwen2.5-1.5b", gpu=80, grpo={"vllm_gpu_memory_utilization": share}) for share in (0.5, 0.6)]
+    assert [round((part["weights"] + part["rollouts"]) / GB) for part in shares] == [40, 48]
