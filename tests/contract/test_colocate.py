@@ -1,0 +1,60 @@
+"""GRPO whose rollouts come from vLLM in the same process, on a CPU: vLLM has the policy's weights after every step.
+
+Needs the environment of envs/contract.txt: .ci/run makes it.
+"""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+# vLLM for CPUs packs its weights when it has loaded them and cannot be given new ones; here they stay as they are.
+PROGRAM = """
+import torch
+import vllm.model_executor.layers.utils as utils
+
+def plain(layer, remove_weight):
+    layer.cpu_linear = torch.nn.functional.linear
+
+utils.dispatch_cpu_unquantized_gemm = plain
+import runpy
+runpy.run_path("scripts/train_grpo.py", run_name="__main__")
+"""
+
+
+def test_weights_follow(tiny_model, tmp_path):
+    steps = 3
+    data, adapter = tmp_path / "train.jsonl", tmp_path / "adapter"
+    chats = [[{"role": "user", "content": f"{n} + 1"}] for n in range(12)]
+    data.write_text("".join(json.dumps({"prompt": chat, "answer": "1", "steps": []}) + "\n" for chat in chats))
+    batch = {"num_generations": 4, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 1}
+    # Large steps: a copy of the weights that stayed behind would give other probabilities.
+    rollouts = {"use_vllm": True, "temperature": 1.0, "max_steps": steps, "learning_rate": 0.05}
+    grpo = CONFIG["train"]["grpo"] | batch | rollouts
+    given = {
+        "settings": CONFIG["train"] | {"lora": {"r": 4, "lora_alpha": 32}, "grpo": grpo},
+        "rewards": {"accuracy": 0.0, "format": 0.0, "steps": 0.0, "random": 1.0},
+        "prompt": CONFIG["prompt"] | {"examples": [], "format": "[^a-e]*"},
+    }
+    arguments = [part for name, value in given.items() for part in (f"--{name}", json.dumps(value))]
+    arguments += ["--seed", "0", "--source", "tiny", "--model", tiny_model, "--data", data, "--adapter", adapter]
+    process = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ
+        | {"TRITON_INTERPRET": "1", "HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": "1", "PYTHONPATH": "scripts"},
+    )
+    assert process.returncode == 0, (process.stdout + process.stderr)[-4000:]
+    rows = list(csv.DictReader((adapter / "history.csv").open()))
+    apart = [float(row["sampling/sampling_logp_difference/max"]) for row in rows]
+    kl = [float(row["kl"]) for row in rows]
+    assert min(kl) > 0.005, kl  # nats a token: a policy left behind would be 0.1 off in the logarithms
+    assert len(rows) == steps and max(apart) < 0.02, apart
