@@ -1,0 +1,318 @@
+"""What only a GPU can show, piece by piece: python tests/gpu/measure.py --out DIR --model DIR --data DIR
+
+Needs the packages of envs/gpu.txt without Snakemake, a folder with SmolLM2-135M-Instruct, a folder with GSM8K's splits,
+and no network. Each piece writes DIR/<piece>.json with what it measured, the hardware and the versions, or <piece>.txt
+with what went wrong. A second call goes on where the first stopped: with the pieces that have neither file. No piece is
+begun after --seconds, and none takes longer than --limit.
+
+- smoke: every training backend for three steps, every evaluation engine, on a tiny model and on SmolLM2-135M.
+- gsm8k: the 135M model on real GSM8K at full size: base, three seeds trained, merged and evaluated.
+- step, eval: time and memory of a GRPO step and of an evaluation for the presets' shapes, with random weights; "15GB"
+  in a piece's name holds PyTorch to 15 GB, as on a T4. Nothing about accuracy can be read from these.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import time
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = "torch transformers trl peft vllm unsloth unsloth_zoo bitsandbytes accelerate datasets triton".split()
+# Holds a script to a part of the GPU, as if the rest were not there.
+CAPPED = """
+import runpy, sys, torch
+torch.cuda.set_per_process_memory_fraction({share})
+sys.path.insert(0, "scripts")
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+CAP_BYTES = 15e9
+
+VLLM = {"use_vllm": True, "top_k": -1}  # all tokens, in vLLM's word and in transformers'
+NO_VLLM = {"use_vllm": False, "top_k": 0}
+BACKENDS = {
+    "trl": {"backend": "trl"},
+    "trl_4bit": {"backend": "trl", "load_in_4bit": True},
+    "trl_vllm": {"backend": "trl", "grpo": VLLM},
+    "unsloth": {"backend": "unsloth"},
+    "unsloth_4bit": {"backend": "unsloth", "load_in_4bit": True},
+    "unsloth_vllm": {"backend": "unsloth", "grpo": VLLM},
+    "unsloth_4bit_vllm": {"backend": "unsloth", "load_in_4bit": True, "grpo": VLLM},
+}
+TINY = {"model_type": "llama", "hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 2}
+TINY |= {"num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 49152, "tie_word_embeddings": True}
+QWEN = {"model_type": "qwen2", "num_hidden_layers": 28, "rms_norm_eps": 1e-6, "rope_theta": 1e6}
+SHAPES = {
+    "tiny": TINY,
+    "qwen2.5-1.5b": QWEN
+    | {"hidden_size": 1536, "intermediate_size": 8960, "num_attention_heads": 12, "num_key_value_heads": 2}
+    | {"vocab_size": 151936, "tie_word_embeddings": True},
+    "qwen2.5-math-7b": QWEN
+    | {"hidden_size": 3584, "intermediate_size": 18944, "num_attention_heads": 28, "num_key_value_heads": 4}
+    | {"vocab_size": 152064, "tie_word_embeddings": False},
+    "llama-3.1-8b": {"model_type": "llama", "num_hidden_layers": 32, "rope_theta": 5e5, "rms_norm_eps": 1e-5}
+    | {"hidden_size": 4096, "intermediate_size": 14336, "num_attention_heads": 32, "num_key_value_heads": 8}
+    | {"vocab_size": 128256, "tie_word_embeddings": False},
+}
+
+
+class Failed(Exception):
+    """A script ended with an error; its last lines."""
+
+
+def overlaid(base, *overlays):
+    """`base` with what the overlays say otherwise, as Snakemake merges configs."""
+    for overlay in overlays:
+        base = base | {k: overlaid(base[k], v) if isinstance(v, dict) and k in base else v for k, v in overlay.items()}
+    return base
+
+
+def config(*names):
+    """The default config with the named overlays of config/."""
+    return overlaid(*(yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()) for name in ("config", *names)))
+
+
+def machine():
+    """The hardware and the versions."""
+    import torch
+
+    versions = {"python": platform.python_version(), "cuda": torch.version.cuda}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = None
+    gpu = torch.cuda.get_device_properties(0) if torch.cuda.is_available() else None
+    return {
+        "gpu": gpu and gpu.name,
+        "gpu_bytes": gpu and gpu.total_memory,
+        "capability": gpu and [gpu.major, gpu.minor],
+        "cpus": os.cpu_count(),
+        "versions": versions,
+    }
+
+
+class Box:
+    """Where things are, and how scripts are run."""
+
+    def __init__(self, args):
+        self.out, self.limit, self.cpu = args.out.absolute(), args.limit, args.cpu
+        self.source, self.data = args.model.absolute(), args.data.absolute()
+
+    def script(self, name, log, capped=False, **given):
+        """Run a script of the package with `given` as its arguments; returns (seconds, its output)."""
+        words = [
+            str(word)
+            for key, value in given.items()
+            for word in (f"--{key.replace('_', '-')}", json.dumps(value) if isinstance(value, dict) else value)
+        ]
+        start = [f"scripts/{name}.py"]
+        if capped:
+            start = ["-c", CAPPED.format(share=CAP_BYTES / machine()["gpu_bytes"]), *start]
+        log.parent.mkdir(parents=True, exist_ok=True)
+        environment = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
+        began = time.monotonic()
+        with log.open("w") as file:
+            command = [sys.executable, *start, *words]
+            run = partial(subprocess.run, cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT)
+            try:
+                code = run(command, timeout=self.limit).returncode
+            except subprocess.TimeoutExpired:
+                code = f"no end after {self.limit} s"
+        if code:
+            raise Failed(f"{name}: {code}\n{log.read_text(errors='replace')[-6000:]}")
+        return time.monotonic() - began, log.read_text(errors="replace")
+
+    def problems(self, prompt):
+        """The folder with all of GSM8K, formatted for a `prompt` section: train, dev and test."""
+        task = config()["tasks"]["gsm8k"] | {"source": str(self.data)}
+        folder = self.out / "data" / hashlib.sha256(json.dumps(prompt).encode()).hexdigest()[:8]
+        if not (folder / "test.jsonl").exists():
+            (folder / "raw").mkdir(parents=True, exist_ok=True)
+            raw = {"train": folder / "raw/train.jsonl", "test": folder / "raw/test.jsonl"}
+            self.script("download_data", folder / "download_data.log", settings=task, **raw)
+            made = {split: folder / f"{split}.jsonl" for split in ("train", "dev", "test")}
+            given = {"raw_train": raw["train"], "raw_test": raw["test"]}
+            self.script("format_gsm8k", folder / "format_gsm8k.log", prompt=prompt, task=task, **given, **made)
+        return folder
+
+    def model(self, shape):
+        """The folder of SmolLM2, or of a model of a shape with seeded random weights and SmolLM2's tokenizer."""
+        if shape == "smollm2-135m":
+            return self.source
+        folder = self.out / "models" / shape
+        if not (folder / "tokenizer_config.json").exists():
+            import torch
+            from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+            tokenizer = AutoTokenizer.from_pretrained(self.source)
+            torch.manual_seed(0)
+            special = {"eos_token_id": tokenizer.eos_token_id, "bos_token_id": None, "pad_token_id": None}
+            with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
+                made = AutoConfig.for_model(**SHAPES[shape], **special, max_position_embeddings=4096)
+                AutoModelForCausalLM.from_config(made, dtype=torch.float16).save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+        return folder
+
+    def settings(self, *changes):
+        """Section `train` of the GPU's default run with changes, for this machine."""
+        base = config("qwen2.5-1.5b")["train"]
+        cpu = {"dtype": "float32", "grpo": {"use_cpu": True, "bf16": False, "gradient_checkpointing": False}}
+        return overlaid(base, {"grpo": NO_VLLM}, *changes, cpu if self.cpu else {})
+
+
+def steps(output):
+    """Seconds of each step, as TRL logged them."""
+    return [float(value) for value in re.findall(r"'step_time': '?([\d.e+-]+)", output)]
+
+
+def train(box, piece, shape, backend, changes=None, limit=None, capped=False, prompt=None):
+    """Train for some steps: seconds of each, tokens, reward, and the GPU's memory."""
+    prompt = prompt or config("qwen2.5-1.5b")["prompt"]
+    problems, data = box.problems(prompt) / "train.jsonl", box.out / "data" / f"{piece}.jsonl"
+    data.write_text("".join(problems.open().readlines()[:limit]))
+    adapter = box.out / "adapters" / piece
+    settings = box.settings(BACKENDS[backend], changes or {})
+    if capped:  # vLLM counts its share of the whole GPU
+        share = settings["grpo"]["vllm_gpu_memory_utilization"] * CAP_BYTES / machine()["gpu_bytes"]
+        settings = overlaid(settings, {"grpo": {"vllm_gpu_memory_utilization": share}})
+    given = {"settings": settings, "rewards": {"accuracy": 1.0, "format": 0.2, "steps": 0.0, "random": 1.0}}
+    given |= {"prompt": prompt, "seed": 0, "source": shape, "model": box.model(shape), "data": data, "adapter": adapter}
+    seconds, output = box.script("train_grpo", box.out / "logs" / f"{piece}.log", capped, **given)
+    memory = adapter / "gpu_memory.json"
+    return {
+        "settings": settings,
+        "wall_s": seconds,
+        "step_s": steps(output),
+        "estimate": re.findall(r"GPU memory, estimated: .*", output),
+        "memory": json.loads(memory.read_text()) if memory.exists() else None,
+        "history": (adapter / "history.csv").read_text(),
+    }
+
+
+def evaluate(box, piece, shape, engine, changes=None, limit=200, capped=False, model=None, prompt=None):
+    """Evaluate on the first `limit` test problems (all for None): scores, completions and tokens a second."""
+    settings = overlaid(config("qwen2.5-1.5b")["eval"], {"backend": engine}, changes or {})
+    if capped:
+        share = settings["engine"]["gpu_memory_utilization"] * CAP_BYTES / machine()["gpu_bytes"]
+        settings = overlaid(settings, {"engine": {"gpu_memory_utilization": share}})
+    prompt = prompt or config("qwen2.5-1.5b")["prompt"]
+    task = config()["tasks"]["gsm8k"] | {"limit": {"test": limit} if limit else {}}
+    data = box.out / "data" / f"{piece}.jsonl"
+    data.write_text("".join((box.problems(prompt) / "test.jsonl").open().readlines()[:limit]))
+    folder = box.out / "eval" / piece
+    given = {"settings": settings, "prompt": prompt, "task": "gsm8k", "task_settings": task, "data": data}
+    made = {"metrics": folder / "metrics.json", "samples": folder / "samples.jsonl"}
+    log = box.out / "logs" / f"{piece}.log"
+    seconds, _ = box.script("evaluate", log, capped, **given, model=model or box.model(shape), **made)
+    tokens = sum(json.loads(line)["tokens"] for line in made["samples"].open())
+    metrics = json.loads(made["metrics"].read_text())
+    return {"wall_s": seconds, "tokens": tokens, "tokens_per_s_with_loading": tokens / seconds, "metrics": metrics}
+
+
+RECIPE = config("smollm2-135m-gsm8k")
+STUDY = {"lora": RECIPE["train"]["lora"], "grpo": RECIPE["train"]["grpo"] | {"use_cpu": False, "bf16": True} | VLLM}
+
+
+def study(box, piece, seed):
+    """SmolLM2 on all of GSM8K with one seed: trained, merged, evaluated on all 1,319 problems."""
+    changes = overlaid({"backend": "trl", "dtype": "bfloat16"}, STUDY)
+    adapter, merged = box.out / "adapters" / piece, box.out / "models" / piece
+    settings, model = box.settings(changes), box.model("smollm2-135m")
+    problems = box.problems(RECIPE["prompt"])
+    given = {"settings": settings, "rewards": RECIPE["rewards"], "prompt": RECIPE["prompt"], "seed": seed}
+    given |= {"source": RECIPE["model"]["source"], "model": model, "data": problems / "train.jsonl", "adapter": adapter}
+    seconds, output = 0.0, ""
+    if not adapter.exists():
+        seconds, output = box.script("train_grpo", box.out / "logs" / f"{piece}-train.log", **given)
+    log = box.out / "logs" / f"{piece}-merge.log"
+    box.script("merge_lora", log, model=model, adapter=adapter, merged=merged)
+    return {
+        "train_s": seconds,
+        "step_s": steps(output),
+        "history": (adapter / "history.csv").read_text(),
+        "evaluation": study_base(box, piece, merged),
+    }
+
+
+def study_base(box, piece, model=None):
+    """A model's score on all of GSM8K's test problems, by vLLM: SmolLM2's own, or that of the folder `model`."""
+    changes = {"sampling": RECIPE["eval"]["sampling"], "dtype": "bfloat16", "engine": {"max_model_len": 1024}}
+    model = model or box.model("smollm2-135m")
+    return evaluate(box, piece, "smollm2-135m", "vllm", changes, None, model=model, prompt=RECIPE["prompt"])
+
+
+def pieces():
+    """`{name: function of (box, name)}`, in the order of their worth."""
+    short = {"max_steps": 3, "max_completion_length": 64, "num_generations": 4, "per_device_train_batch_size": 4}
+    smoke = {"grpo": short | {"gradient_accumulation_steps": 2}}
+    found = {}
+    for shape in ("tiny", "smollm2-135m"):
+        for backend in BACKENDS:
+            found[f"smoke-{shape}-{backend}"] = partial(train, shape=shape, backend=backend, changes=smoke, limit=64)
+        for engine in ("transformers", "vllm"):
+            found[f"smoke-{shape}-eval_{engine}"] = partial(evaluate, shape=shape, engine=engine, limit=64)
+    found["gsm8k-base"] = study_base
+    for seed in range(3):
+        found[f"gsm8k-grpo-seed{seed}"] = partial(study, seed=seed)
+    few = {"grpo": {"max_steps": 4}}
+    for preset, backends in {
+        "qwen2.5-1.5b": ("unsloth_vllm", "trl_vllm"),
+        "qwen2.5-math-7b": ("unsloth_4bit_vllm",),
+        "llama-3.1-8b": ("unsloth_4bit_vllm",),
+    }.items():
+        own = config(preset)
+        for backend in backends:
+            changes = overlaid(own["train"], few, BACKENDS[backend])
+            for capped in (False, True):
+                name = f"step-{preset}-{backend}{'-15GB' if capped else ''}"
+                found[name] = partial(train, shape=preset, backend=backend, changes=changes, limit=64, capped=capped)
+        for capped in (False, True):
+            name = f"eval-{preset}{'-15GB' if capped else ''}"
+            found[name] = partial(evaluate, shape=preset, engine="vllm", changes=own["eval"], capped=capped)
+    return found
+
+
+def main(args):
+    box, began = Box(args), time.monotonic()
+    chosen = {name: piece for name, piece in pieces().items() if re.search(args.only, name)}
+    for n, (name, piece) in enumerate(chosen.items(), 1):
+        done, failed = box.out / f"{name}.json", box.out / f"{name}.txt"
+        if done.exists() or (failed.exists() and not args.retry):
+            continue
+        if time.monotonic() - began > args.seconds:
+            raise SystemExit(f"{n - 1} of {len(chosen)} pieces: call again for the rest")
+        print(f"{n} of {len(chosen)}: {name}", flush=True)
+        box.out.mkdir(parents=True, exist_ok=True)
+        try:
+            measured = piece(box, name)
+        except Failed as error:
+            failed.write_text(str(error))
+            print(f"  failed: {str(error).strip().splitlines()[-1][:200]}", flush=True)
+        else:
+            failed.unlink(missing_ok=True)
+            done.write_text(json.dumps({"piece": name, "machine": machine(), "measured": measured}, indent=2) + "\n")
+    print(f"all of {len(chosen)} pieces")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", required=True, type=Path, help="folder to write to, and to go on in")
+    parser.add_argument("--model", required=True, type=Path, help="directory of SmolLM2-135M-Instruct")
+    parser.add_argument("--data", required=True, type=Path, help="directory with GSM8K's train.jsonl and test.jsonl")
+    parser.add_argument("--only", default="", help="only pieces whose name this regular expression finds")
+    parser.add_argument("--retry", action="store_true", help="try again what failed")
+    parser.add_argument("--seconds", type=float, default=420, help="begin no piece after so many seconds")
+    parser.add_argument("--limit", type=float, default=540, help="seconds after which a script is ended")
+    parser.add_argument("--cpu", action="store_true", help="without a GPU, to try this program: backends trl only")
+    main(parser.parse_args())
