@@ -124,7 +124,7 @@ def main(args):
     require_space(args.package, sum(map(tree_size, layout.values())) + sum(p.stat().st_size for p in args.gguf) + 10**8)
     with replacing(args.package) as folder:
         for target, source in layout.items():
-            ignore = shutil.ignore_patterns(".snakemake_timestamp")
+            ignore = shutil.ignore_patterns(".snakemake_timestamp", "unsloth_compiled_cache")
             shutil.copytree(source, folder / target, ignore=ignore, dirs_exist_ok=True)
         name_base(next(folder.rglob("adapter_config.json")), on_hub(config["model"]["source"]))
         for path in args.gguf:

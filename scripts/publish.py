@@ -23,7 +23,8 @@ from tabulate_results import read_results
 
 # What stands in the folder of a run and in that of its controls.
 NUMBERS = "results.json table.csv table.txt table.tex numbers.tex report.html".split()
-PACKAGES = "torch transformers trl peft tokenizers numpy scipy math-verify snakemake".split()
+PACKAGES = "torch transformers trl peft tokenizers numpy scipy math-verify snakemake vllm unsloth bitsandbytes".split()
+TRAINING = "history.csv effective.json gpu_memory.json".split()
 METADATA = Path(".snakemake/metadata")
 
 
@@ -63,7 +64,8 @@ def metadata(results):
 def stages(logs, results):
     """Wall time in seconds and peak memory in GB of each stage, from Snakemake's benchmark files.
 
-    For evaluations also sampled tokens per second, of the whole stage: loading the model is part of its time.
+    For evaluations also sampled tokens per second, of the whole stage: loading the model is part of its time. For
+    trainings on a GPU also its name and the memory held on it at most.
     """
     found = {}
     for path in sorted(logs.rglob("*.tsv")):
@@ -76,19 +78,24 @@ def stages(logs, results):
             metrics = read_json(results / "eval" / name.relative_to("evaluate") / "metrics.json")
             sampled = metrics["n"] * metrics["completion_tokens"]["mean"]
             found[str(name)]["tokens_per_second"] = round(sampled / seconds, 1)
+        gpu = results / "adapters" / name.name / "gpu_memory.json"
+        if name.parts[0] == "train_grpo" and gpu.exists():
+            held = read_json(gpu)
+            found[str(name)] |= {"gpu": held["gpu"], "gpu_peak_gb": round(held["peak_bytes"] / 1e9, 2)}
     return found
 
 
 def machine():
     """The hardware, and the versions of the packages that a number may depend on."""
     info = Path("/proc/cpuinfo")
+    installed = {package.name for package in importlib.metadata.distributions()}
     models = [line.partition(": ")[2] for line in info.read_text().splitlines() if line.startswith("model name")]
     return {
         "cpu": models[0] if models else platform.processor(),
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES if name in installed},
     }
 
 
@@ -138,8 +145,9 @@ def main(args):
         for name in record_files(results):
             copy(results / name, record / name)
         for folder in sorted((results / "adapters").iterdir()):
-            for name in ("history.csv", "effective.json"):
-                copy(folder / name, record / "training" / folder.name / name)
+            for name in TRAINING:
+                if (folder / name).exists():
+                    copy(folder / name, record / "training" / folder.name / name)
         for path in metadata(results):
             copy(path, record / "metadata" / path.relative_to(METADATA))
         shutil.copytree("workflow", record / "workflow")
