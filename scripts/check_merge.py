@@ -53,12 +53,10 @@ def main(args):
     tokenizer = AutoTokenizer.from_pretrained(args.merged, padding_side="left")
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     with_prefill(tokenizer, json.loads(args.prompt)["prefill"])
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    # On a GPU: what it cannot hold stays in the machine's memory.
+    where = {"device_map": "auto"} if torch.cuda.is_available() else {}
 
     def load(folder, **how):
-        where = (
-            {"device_map": "auto"} if device == "cuda" else {}
-        )  # what a GPU cannot hold stays in the machine's memory
         return share_prefix(AutoModelForCausalLM.from_pretrained(folder, **({"dtype": "auto"} | where | how)).eval())
 
     def adapted(**how):

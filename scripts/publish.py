@@ -135,6 +135,7 @@ def record_page(args, results, provenance):
         {name: svg(draw(shown, histories)) for name, draw in FIGURES.items()},
         yaml.safe_load(args.citation.read_text()),
         provenance["locks"],
+        provenance["image"],
         provenance,
     )
 
@@ -164,6 +165,7 @@ def main(args):
                 if "hub" not in path.relative_to(results).parts
             },
             "locks": {str(path): sha256(path) for path in args.locks},
+            "image": args.image,
         }
         write_json(record / "provenance.json", provenance)
         (record / "record.html").write_text(record_page(args, results, provenance))
@@ -183,6 +185,7 @@ if __name__ == "__main__":
     parser.add_argument("--citation", required=True, type=Path, help="CITATION.cff")
     parser.add_argument("--page-of", required=True, type=Path, help="the results.json that record.html shows")
     parser.add_argument("--locks", required=True, type=Path, nargs="+", help="the lists of the environment")
+    parser.add_argument("--image", required=True, help="base of the environment's image, by digest")
     parser.add_argument("--results", required=True, type=Path, help="results.json of the run")
     parser.add_argument("--logs", required=True, type=Path, help="the run's logs, logs/<run>")
     parser.add_argument("--sums", required=True, type=Path, help="results/published/<run>/SHA256SUMS, made last")

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from gsm8k.records import read_json, replacing
-from tabulate_results import percent, read_results
+from tabulate_results import change_in_words, percent, read_results
 
 BLOCK = re.compile(r"(<!-- numbers: .* -->\n).*(<!-- end of numbers -->)", re.DOTALL)
 
@@ -25,7 +25,7 @@ def block(record, template):
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "points": lambda value: f"{100 * value:+.1f}"}
+    environment.filters |= {"percent": percent, "points": lambda v: f"{100 * v:+.1f}", "change": change_in_words}
     return environment.get_template(template.name).render(
         results=results,
         controls=read_results(record / "controls" / "results.json"),

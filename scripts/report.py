@@ -7,18 +7,28 @@ import re
 from pathlib import Path
 
 from gsm8k.records import read_jsonl, replacing, sha256
-from tabulate_results import percent, read_results, rows
+from tabulate_results import change_in_words, percent, read_results, rows
+
+
+def word(change):
+    """ "higher" or "lower" only where the interval excludes 0."""
+    return "higher than" if change["low"] > 0 else "lower than" if change["high"] < 0 else "not distinguishable from"
 
 
 def claim(task, policy, change):
-    """One sentence about one comparison; it says "higher" or "lower" only where the interval excludes 0."""
-    word = "higher than" if change["low"] > 0 else "lower than" if change["high"] < 0 else "not distinguishable from"
+    """One sentence about one comparison with the base model."""
     return (
-        f"On {change['n']} problems of {task}, {policy} is {word} the base model: "
+        f"On {change['n']} problems of {task}, {policy} is {word(change)} the base model: "
         f"{100 * change['difference']:+.1f} points, 95 % interval [{100 * change['low']:+.1f}, "
         f"{100 * change['high']:+.1f}], exact McNemar p = {change['p']:.2g}, "
         f"{change['won']} problems won and {change['lost']} lost."
     )
+
+
+def claim_over_seeds(arm, other, change):
+    """One sentence about an arm and what it is compared with, for other seeds and other problems."""
+    seeds = f"{change['seeds']} seeds" if change["seeds"] > 1 else "one seed"
+    return f"Over {seeds}, {arm} is {word(change)} {other}: {change_in_words(change)} points."
 
 
 def examples(base, policy, count=3):
@@ -30,16 +40,29 @@ def examples(base, policy, count=3):
 
 
 def macros(results):
-    """LaTeX macros of every score, such as \\numGsmEightKBaseStrict: names hold letters only, so digits are spelt."""
-    digits = dict(zip("0123456789", "Zero One Two Three Four Five Six Seven Eight Nine".split(), strict=True))
+    """LaTeX macros of every score, such as \\numGsmEightKBaseStrict, and of every arm over its seeds."""
     lines = ["% Generated; every number is also in results.json."]
     for row in rows(results):
-        words = re.sub(r"\d", lambda m: f" {digits[m[0]]} ", f"{row['task']} {row['policy']} {row['extractor']}")
-        name = "".join(word.capitalize() for word in re.split(r"[^A-Za-z]+", words))
-        lines.append(rf"\newcommand{{\num{name}}}{{{percent(row['value'])}}}")
+        name = macro(row["task"], row["policy"], row["extractor"])
+        lines.append(rf"\newcommand{{{name}}}{{{percent(row['value'])}}}")
         if row["difference"] is not None:
-            lines.append(rf"\newcommand{{\num{name}Gain}}{{{100 * row['difference']:+.1f}}}")
+            lines.append(rf"\newcommand{{{name}Gain}}{{{100 * row['difference']:+.1f}}}")
+    for task, entry in results["tasks"].items():
+        for arm, of_arm in entry["arms"].items():
+            for extractor, value in of_arm.items():
+                name = macro(task, arm, extractor)
+                lines.append(rf"\newcommand{{{name}Mean}}{{{percent(value['mean'])}}}")
+                lines.append(rf"\newcommand{{{name}MeanGain}}{{{100 * value['difference']:+.1f}}}")
+                if value["sd"] is not None:
+                    lines.append(rf"\newcommand{{{name}Sd}}{{{percent(value['sd'])}}}")
     return "\n".join(lines) + "\n"
+
+
+def macro(*words):
+    """The name of a LaTeX macro: letters only, so digits are spelt."""
+    digits = dict(zip("0123456789", "Zero One Two Three Four Five Six Seven Eight Nine".split(), strict=True))
+    spelt = re.sub(r"\d", lambda m: f" {digits[m[0]]} ", " ".join(words))
+    return r"\num" + "".join(word.capitalize() for word in re.split(r"[^A-Za-z]+", spelt))
 
 
 def latex_table(results):
@@ -66,19 +89,28 @@ def bibtex(citation):
     return "@software{build_reasoning_model,\n" + "".join(f"  {k} = {{{v}}},\n" for k, v in fields.items()) + "}"
 
 
-def page(template, config, command, results, samples, figures, citation, locks, provenance=None):
+def page(template, config, command, results, samples, figures, citation, locks, image, provenance=None):
     """The report as HTML. `samples` is `{(task, policy): samples}`, `figures` `{name: SVG}`, `locks` `{path: sha256}`.
+
+    `image` is the base, by digest, of the container image of the environment.
 
     `provenance` says where and when a published record was made; without it the page speaks of no machine and has the
     same bytes wherever the same numbers come out.
     """
     import jinja2
 
-    claims, shown = [], {}
+    claims, shown, headline = [], {}, results["headline"]
+    of_seeds = {
+        task: [
+            *(claim_over_seeds(arm, "the base model", value[headline]) for arm, value in entry["arms"].items()),
+            *(claim_over_seeds(next(iter(entry["arms"])), arm, v[headline]) for arm, v in entry["margins"].items()),
+        ]
+        for task, entry in results["tasks"].items()
+    }
     for task, entry in results["tasks"].items():
         for policy, value in entry["policies"].items():
             if comparison := value["comparison"]:
-                claims.append(claim(task, policy, comparison["extractors"][results["headline"]]))
+                claims.append(claim(task, policy, comparison["extractors"][headline]))
                 shown[task, policy] = examples(samples[task, "base"], samples[task, policy])
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(template.parent), autoescape=True, undefined=jinja2.StrictUndefined
@@ -91,10 +123,12 @@ def page(template, config, command, results, samples, figures, citation, locks, 
         command=command,
         rows=list(rows(results)),
         claims=claims,
+        of_seeds=of_seeds,
         examples=shown,
         figures=figures,
         bibtex=bibtex(citation),
         locks=locks,
+        image=image,
         provenance=provenance,
     )
 
@@ -116,6 +150,7 @@ def main(args):
         {name: svg(figure) for name, figure in drawn.items()},
         yaml.safe_load(args.citation.read_text()),
         {str(path): sha256(path) for path in args.locks},
+        args.image,
     )
     for path in args.figures:
         with replacing(path) as partial:
@@ -132,6 +167,7 @@ if __name__ == "__main__":
     parser.add_argument("--template", required=True, type=Path, help="Jinja2 template of the page")
     parser.add_argument("--citation", required=True, type=Path, help="CITATION.cff")
     parser.add_argument("--locks", required=True, type=Path, nargs="+", help="the lists of the environment")
+    parser.add_argument("--image", required=True, help="base of the environment's image, by digest")
     parser.add_argument("--results", required=True, type=Path, help="results.json of tabulate_results")
     parser.add_argument("--adapters", required=True, type=Path, nargs="+", help="directories of the adapters")
     parser.add_argument("--samples", required=True, type=Path, nargs="+", help="eval/<task>/<policy>/samples.jsonl")

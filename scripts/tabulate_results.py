@@ -7,6 +7,7 @@ from pathlib import Path
 
 from compare import outcomes
 from gsm8k.answer import EXTRACTORS
+from gsm8k.protocol import require_equal
 from gsm8k.records import read_json, read_jsonl, replacing, write_json
 from gsm8k.statistics import over_seeds
 
@@ -16,10 +17,12 @@ def gather(metrics, comparisons, merges, probes, samples):
 
     `metrics`, `comparisons` and `samples` are `{(task, policy): JSON}`, `merges` is `{policy: JSON}` and `probes`
     `{task: JSON}`. Each policy has the address of its scores, the file below the run's folder that they stand in.
+    `margins.<arm>` is what the first arm reached more than another. Stops where scores were measured differently.
     """
     tasks = {}
     for (task, policy), value in metrics.items():
-        entry = tasks.setdefault(task, {"policies": {}, "arms": {}})
+        entry = tasks.setdefault(task, {"policies": {}, "arms": {}, "margins": {}})
+        require_equal(metrics[task, "base"], value)
         entry["policies"][policy] = {
             "address": f"eval/{task}/{policy}/metrics.json",
             "metrics": value,
@@ -27,14 +30,20 @@ def gather(metrics, comparisons, merges, probes, samples):
         }
     for task, entry in tasks.items():
         entry["verbatim"] = probes[task]["verbatim"]
-        policies = [policy for policy in entry["policies"] if policy != "base"]
-        for arm in dict.fromkeys(map(arm_of, policies)):
-            of_seeds = [samples[task, policy] for policy in policies if arm_of(policy) == arm]
-            entry["arms"][arm] = {
-                name: over_seeds(outcomes(samples[task, "base"], name), [outcomes(s, name) for s in of_seeds])
-                for name in EXTRACTORS
-            }
+        of_arm = {}
+        for policy in entry["policies"]:
+            of_arm.setdefault(arm_of(policy), []).append(samples[task, policy])
+        base, (lead, *others) = of_arm.pop("base"), of_arm
+        entry["arms"] = {arm: change_over_seeds(base, of_seeds) for arm, of_seeds in of_arm.items()}
+        entry["margins"] = {arm: change_over_seeds(of_arm[arm], of_arm[lead]) for arm in others}
     return {"tasks": tasks, "merges": merges}
+
+
+def change_over_seeds(before, after):
+    """`{extractor: over_seeds}` of two lists with the samples of one seed each."""
+    return {
+        name: over_seeds([outcomes(s, name) for s in before], [outcomes(s, name) for s in after]) for name in EXTRACTORS
+    }
 
 
 def read_results(path):
@@ -42,15 +51,15 @@ def read_results(path):
     results = read_json(path)
     lead = arm_of(results["policy"])
     for entry in results["tasks"].values():
-        for key in ("policies", "arms"):
+        for key in ("policies", "arms", "margins"):
             names = sorted(entry[key], key=lambda name: (name != "base", lead not in (name, arm_of(name)), name))
             entry[key] = {name: entry[key][name] for name in names}
     return results
 
 
 def arm_of(policy):
-    """The arm of a policy: grpo-seed0 -> grpo."""
-    return policy.rpartition("-seed")[0]
+    """The arm of a policy: grpo-seed0 -> grpo, base -> base."""
+    return policy.partition("-seed")[0]
 
 
 COLUMNS = (
@@ -103,9 +112,13 @@ def in_words(arm):
     """What an arm reached over its seeds, in one phrase."""
     return (
         f"{percent(arm['mean'])} ± {percent(arm['sd'])} % over {arm['seeds']} seeds, "
-        f"change {100 * arm['difference']:+.1f} [{100 * arm['low']:+.1f}, {100 * arm['high']:+.1f}] "
-        "over seeds and problems"
+        f"change {change_in_words(arm)} over seeds and problems"
     )
+
+
+def change_in_words(change):
+    """A change in points with its interval: +17.0 [+11.3, +23.0]."""
+    return f"{100 * change['difference']:+.1f} [{100 * change['low']:+.1f}, {100 * change['high']:+.1f}]"
 
 
 def text(results, headline):
@@ -133,6 +146,8 @@ def text(results, headline):
         for arm, value in entry["arms"].items():
             if value[headline]["seeds"] > 1:
                 out.write(f"{task}, {arm}: {in_words(value[headline])}\n")
+        for arm, value in entry["margins"].items():
+            out.write(f"{task}, {arm_of(results['policy'])} beyond {arm}: {change_in_words(value[headline])}\n")
         for policy, value in entry["policies"].items():
             if value["metrics"]["subset"]:
                 out.write(f"{task}, {policy}: A SUBSET of {value['metrics']['n']} problems, not the task's score\n")

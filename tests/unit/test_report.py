@@ -10,7 +10,7 @@ from evaluate import judge, summarise
 from figures import FIGURES, pdf, svg
 from gsm8k.records import write_json
 from gsm8k.statistics import score
-from report import bibtex, claim, latex_table, macros
+from report import bibtex, claim, claim_over_seeds, latex_table, macros
 from tabulate_results import gather, read_results, rows, text
 
 PROMPT = {"answer": "<answer>([^<]*)</answer>", "format": "<answer>[^<]+</answer>"}
@@ -23,15 +23,21 @@ def samples(answers, gold="5"):
     ]
 
 
-def results(subset):
-    base, tuned = samples("6" * 20), samples("5" * 15 + "6" * 5)
+def results(subset, protocols=None, **controls):
+    """The results of a base model and grpo-seed0, and of `controls`, `policy: answers`."""
+    protocols = protocols or {}
+    found = {"base": samples("6" * 20), "grpo_seed0": samples("5" * 15 + "6" * 5)}
+    found |= {policy: samples(answers) for policy, answers in controls.items()}
+    found = {("gsm8k", policy.replace("_seed", "-seed")): value for policy, value in found.items()}
     metrics = {
-        ("gsm8k", policy): summarise(s) | {"subset": subset} for policy, s in (("base", base), ("grpo-seed0", tuned))
+        (task, policy): summarise(value)
+        | {"subset": subset, "protocol": {"split": "test"}, "protocol_hash": "0"}
+        | protocols.get(policy, {})
+        for (task, policy), value in found.items()
     }
-    comparisons = {("gsm8k", "grpo-seed0"): compare(base, tuned)}
+    comparisons = {key: compare(found["gsm8k", "base"], value) for key, value in found.items() if key[1] != "base"}
     merges = {"grpo-seed0": {"items": 4, "agreement": 1.0, "max_logit_difference": 0.0, "mean_logit_difference": 0.0}}
     probes = {"gsm8k": {"verbatim": score([True] * 2 + [False] * 18), "items": []}}
-    found = {("gsm8k", "base"): base, ("gsm8k", "grpo-seed0"): tuned}
     return gather(metrics, comparisons, merges, probes, found) | {"headline": "strict", "policy": "grpo-seed0"}
 
 
@@ -55,10 +61,30 @@ def test_words_follow_intervals():
     assert "not distinguishable from" in claim("t", "p", change | {"low": -0.01})
 
 
+def test_other_protocols_are_not_tabulated():
+    other = {"grpo-seed0": {"protocol": {"split": "dev"}, "protocol_hash": "1"}}
+    with pytest.raises(SystemExit, match=r"measured differently \(split\)"):
+        results(subset=False, protocols=other)
+
+
+def test_margins():
+    """15 of 20 right, and 5 of 20 for a coin toss: 50 points beyond it, and said so."""
+    value = results(subset=False, random_reward_seed0="5" * 5 + "6" * 15)
+    (entry,) = value["tasks"].values()
+    assert entry["margins"].keys() == {"random_reward"}
+    margin = entry["margins"]["random_reward"]["strict"]
+    assert margin["difference"] == 0.5 and 0 < margin["low"] < 0.5 < margin["high"]
+    assert "gsm8k, grpo beyond random_reward: +50.0 [" in text(value, "strict")
+    sentence = claim_over_seeds("grpo", "random_reward", margin)
+    assert sentence.startswith("Over one seed, grpo is higher than random_reward")
+    assert "not distinguishable" in claim_over_seeds("grpo", "random_reward", margin | {"low": -0.1, "seeds": 3})
+
+
 def test_latex():
     names = re.findall(r"\\newcommand{\\(\w+)}", macros(results(subset=False)))
     assert names and all(name.isalpha() for name in names)
-    assert "numGsmEightKGrpoSeedZeroStrictGain" in names
+    assert {"numGsmEightKGrpoSeedZeroStrictGain", "numGsmEightKGrpoStrictMean"} <= {*names}
+    assert len(names) == len({*names})
     assert latex_table(results(subset=False)).count(r"\\") == 7
 
 

@@ -2,10 +2,12 @@
 
 from statistics import stdev
 
+import numpy
 import pytest
 from compare import compare
 from gsm8k.protocol import protocol, protocol_hash, require_equal
 from gsm8k.statistics import over_seeds, paired, quantiles, score
+from scipy.stats import ttest_1samp, ttest_ind
 
 
 def test_wilson_interval():
@@ -72,21 +74,53 @@ def test_other_protocols_are_refused_by_name():
     require_equal(metrics[0], metrics[0])
 
 
+def interval(result):
+    return pytest.approx((result["low"], result["high"]))
+
+
 def test_over_seeds():
     before, after = [False] * 40, [[True] * 10 + [False] * 30, [True] * 20 + [False] * 20, [True] * 30 + [False] * 10]
-    result = over_seeds(before, after)
+    result = over_seeds([before], after)
     assert (result["seeds"], result["n"], result["mean"], result["difference"]) == (3, 40, 0.5, 0.5)
     assert result["sd"] == pytest.approx(stdev([0.25, 0.5, 0.75]))
     assert result["low"] < 0.5 < result["high"]
     # Seeds that differ make the interval wider than that of problems alone.
-    alone = over_seeds(before, [after[1]])
+    alone = over_seeds([before], [after[1]])
     assert alone["sd"] is None and result["high"] - result["low"] > alone["high"] - alone["low"]
     assert alone["low"] == pytest.approx(paired(before, after[1])["low"], abs=0.03)
 
 
+def test_over_one_seed_is_students_t_over_problems():
+    before, after = [False] * 20 + [True] * 20, [True] * 15 + [False] * 5 + [True] * 18 + [False] * 2
+    expected = ttest_1samp(numpy.subtract(after, before, dtype=float), 0).confidence_interval()
+    assert interval(over_seeds([before], [after])) == tuple(expected)
+
+
+def test_seeds_alone_are_students_t_over_seeds():
+    """Where problems do not differ, what is left is the t interval of the seeds' scores, and Welch's of two arms."""
+    first, second = [[0.2] * 40, [0.4] * 40, [0.6] * 40], [[0.1] * 40, [0.15] * 40, [0.3] * 40, [0.2] * 40]
+    one = over_seeds([[0.1] * 40], first)
+    assert interval(one) == tuple(ttest_1samp([0.1, 0.3, 0.5], 0).confidence_interval())
+    two = over_seeds(second, first)
+    expected = ttest_ind([0.2, 0.4, 0.6], [0.1, 0.15, 0.3, 0.2], equal_var=False).confidence_interval()
+    assert interval(two) == tuple(expected)
+
+
+def test_interval_over_seeds_covers():
+    """Of 400 trainings of three seeds each, with other seeds and other problems, 95 % or more are covered."""
+    rng, effect, covered = numpy.random.default_rng(0), 0.2, 0
+    for _ in range(400):
+        seeds, problems = rng.normal(0, 0.08, (3, 1)), rng.beta(0.5, 0.5, 100)
+        before = rng.random(100) < 0.6 * problems
+        after = rng.random((3, 100)) < 0.6 * problems + effect + seeds
+        result = over_seeds([before], after)
+        covered += result["low"] <= effect <= result["high"]
+    assert 0.94 <= covered / 400
+
+
 def test_over_seeds_without_change():
     same = [True, False, True, False]
-    result = over_seeds(same, [same, same])
+    result = over_seeds([same], [same, same])
     assert (result["difference"], result["low"], result["high"], result["sd"]) == (0.0, 0.0, 0.0, 0.0)
 
 

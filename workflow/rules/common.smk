@@ -30,7 +30,7 @@ def check_config():
         raise WorkflowError(explain(error))
     for task in sorted({config["task"], *config["evaluate_on"]} - set(config["tasks"])):
         raise WorkflowError(f"config: there is no task {task}; tasks has {', '.join(config['tasks'])}")
-    repo_id, count = config["hub"]["repo_id"], len(config["arms"]) * len(config["seeds"])
+    repo_id, count = config["hub"]["repo_id"], len(policies())
     if repo_id and count > 1 and "{policy}" not in repo_id:
         raise WorkflowError(f"config: hub.repo_id names one repository for {count} policies: put {{policy}} into it")
     validate(config, str(schema))
@@ -46,12 +46,12 @@ MODEL_ENV = "HF_HUB_OFFLINE=1 GLIBC_TUNABLES=glibc.malloc.hugetlb=1"
 # it is made of: where that changes, what ran in it runs again.
 LOCKS = sorted(map(str, Path("envs").glob(f"{config['container']}*.txt")))
 IMAGES, DEFINITION = "containers/images.yaml", "containers/Containerfile"
+PARTS = yaml.safe_load(Path(IMAGES).read_text())[config["container"]]
 
 
 def image():
     """containers/<name>-<digest>.sif"""
-    parts = yaml.safe_load(Path(IMAGES).read_text())[config["container"]]
-    content = [json.dumps(parts, sort_keys=True), *(Path(p).read_text() for p in (DEFINITION, "Makefile", *LOCKS))]
+    content = [json.dumps(PARTS, sort_keys=True), *(Path(p).read_text() for p in (DEFINITION, "Makefile", *LOCKS))]
     digest = hashlib.sha256("\0".join(content).encode()).hexdigest()
     return f"containers/{config['container']}-{digest[:12]}.sif"
 
@@ -151,11 +151,14 @@ def arm_settings(section):
 
 
 def policies(scope=""):
-    """The tuned policies: of the run, every arm with every seed; in scope "controls/", of the run and its controls."""
+    """The tuned policies: of the run, every arm with every seed; in scope "controls/", of the run and its controls.
+
+    An arm may have seeds of its own, and has the same in both.
+    """
     arms, seeds = (config["arms"], config["seeds"])
     if scope:
         arms, seeds = (arms | config["controls"]["arms"], config["controls"]["seeds"])
-    return [f"{arm}-seed{seed}" for arm in arms for seed in seeds]
+    return [f"{arm}-seed{seed}" for arm, own in arms.items() for seed in own.get("seeds", seeds)]
 
 
 def receipts():

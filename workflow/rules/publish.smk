@@ -44,11 +44,12 @@ rule report:
         "<logs>/{scope}report.log",
     params:
         config=settings(),
+        image=PARTS["base"],
         command=lambda wildcards: command(*filter(None, [wildcards.scope.rstrip("/")])),
     shell:
         "python scripts/report.py --config {params.config:q} --command {params.command:q}"
-        " --template {input.template} --citation {input.citation} --locks {input.locks} --results {input.results}"
-        " --adapters {input.adapters} --samples {input.samples}"
+        " --template {input.template} --citation {input.citation} --locks {input.locks} --image {params.image:q}"
+        " --results {input.results} --adapters {input.adapters} --samples {input.samples}"
         " --html {output.html} --figures {output.figures} --numbers {output.numbers} --table {output.table} 2>&1 | tee {log}"
 
 
@@ -143,11 +144,12 @@ rule publish:
         "<logs>/publish.log",
     params:
         config=settings(),
+        image=PARTS["base"],
         logs=f"logs/{config['run']}",
         commands=[command(), command("controls")],
     shell:
         "python scripts/publish.py --config {params.config:q} --commands {params.commands:q}"
-        " --template {input.template} --citation {input.citation} --page-of {input.controls} --locks {input.locks}"
+        " --template {input.template} --citation {input.citation} --page-of {input.controls} --locks {input.locks} --image {params.image:q}"
         " --results {input.results} --logs {params.logs} --sums {output.sums} 2>&1 | tee {log}"
 
 
