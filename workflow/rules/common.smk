@@ -22,6 +22,17 @@ def explain(error):
     return f"config: {where}: {error.schema.get('hint', error.message)} (given: {json.dumps(error.instance)})"
 
 
+def policies(scope=""):
+    """The tuned policies: of the run, every arm with every seed; in scope "controls/", of the run and its controls.
+
+    An arm may have seeds of its own, and has the same in both.
+    """
+    arms, seeds = (config["arms"], config["seeds"])
+    if scope:
+        arms, seeds = (arms | config["controls"]["arms"], config["controls"]["seeds"])
+    return [f"{arm}-seed{seed}" for arm, own in arms.items() for seed in own.get("seeds", seeds)]
+
+
 def check_config():
     """Stop on a config that cannot run, in one line and before anything is made."""
     schema = Path(workflow.current_basedir, "../schemas/config.schema.yaml").resolve()
@@ -148,17 +159,6 @@ def arm_settings(section):
         return json.dumps(value, sort_keys=True)
 
     return merged
-
-
-def policies(scope=""):
-    """The tuned policies: of the run, every arm with every seed; in scope "controls/", of the run and its controls.
-
-    An arm may have seeds of its own, and has the same in both.
-    """
-    arms, seeds = (config["arms"], config["seeds"])
-    if scope:
-        arms, seeds = (arms | config["controls"]["arms"], config["controls"]["seeds"])
-    return [f"{arm}-seed{seed}" for arm, own in arms.items() for seed in own.get("seeds", seeds)]
 
 
 def receipts():
