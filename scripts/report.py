@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+from gsm8k.answer import EXTRACTORS
 from gsm8k.records import read_jsonl, replacing, sha256
 from tabulate_results import change_in_words, percent, read_results, rows
 
@@ -49,8 +50,8 @@ def macros(results):
             lines.append(rf"\newcommand{{{name}Gain}}{{{100 * row['difference']:+.1f}}}")
     for task, entry in results["tasks"].items():
         for arm, of_arm in entry["arms"].items():
-            for extractor, value in of_arm.items():
-                name = macro(task, arm, extractor)
+            for extractor in EXTRACTORS:
+                name, value = macro(task, arm, extractor), of_arm[extractor]
                 lines.append(rf"\newcommand{{{name}Mean}}{{{percent(value['mean'])}}}")
                 lines.append(rf"\newcommand{{{name}MeanGain}}{{{100 * value['difference']:+.1f}}}")
                 if value["sd"] is not None:

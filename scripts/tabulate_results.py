@@ -52,8 +52,9 @@ def read_results(path):
     lead = arm_of(results["policy"])
     for entry in results["tasks"].values():
         for key in ("policies", "arms", "margins"):
-            names = sorted(entry[key], key=lambda name: (name != "base", lead not in (name, arm_of(name)), name))
-            entry[key] = {name: entry[key][name] for name in names}
+            found = entry.get(key, {})
+            names = sorted(found, key=lambda name: (name != "base", lead not in (name, arm_of(name)), name))
+            entry[key] = {name: found[name] for name in names}
     return results
 
 
