@@ -34,8 +34,11 @@ def complete(model, questions, settings):
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     policy = AutoModelForCausalLM.from_pretrained(
-        model, dtype=getattr(torch, settings["dtype"]), attn_implementation=attention_for(device)
-    ).to(device)
+        model,
+        dtype=getattr(torch, settings["dtype"]),
+        attn_implementation=attention_for(device),
+        device_map="auto" if device == "cuda" else None,  # what a GPU cannot hold stays in the machine's memory
+    )
     tokenizer = AutoTokenizer.from_pretrained(model, padding_side="left")
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     for start in tqdm(range(0, len(questions), settings["batch_size"]), unit="batch"):

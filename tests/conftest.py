@@ -79,7 +79,7 @@ TINY = {
         },
     },
     "merge": {"items": 4},
-    "controls": {"seeds": [0], "arms": {"random_reward": {"seeds": [0]}, "format_only": {"seeds": [0]}}},
+    "controls": {"seeds": [0]},
     "eval": {"batch_size": 8, "sampling": {"max_new_tokens": 8}},
 }
 

@@ -28,8 +28,8 @@ def values(samples, extractor):
     n = len(samples[0]["draws"])
     correct = [sum(draw["correct"][extractor] for draw in s["draws"]) for s in samples]
     votes = [majority([draw["extracted"][extractor] for draw in s["draws"]]) for s in samples]
-    powers = [2**i for i in range(n.bit_length()) if 2**i <= n]
-    return {f"pass@{k}": [pass_at(k, c, n) for c in correct] for k in powers} | {
+    ks = sorted({n, *(2**i for i in range(n.bit_length()))})
+    return {f"pass@{k}": [pass_at(k, c, n) for c in correct] for k in ks} | {
         f"maj@{n}": [float(vote == s["gold"]) for vote, s in zip(votes, samples, strict=True)]
     }
 

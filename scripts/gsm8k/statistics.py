@@ -37,7 +37,8 @@ def paired(before, after):
     Returns the difference of the proportions with its bootstrap 95 % interval (percentile, items resampled in
     pairs), the discordant counts `won` and `lost`, McNemar's exact p (McNemar 1947: under no effect a discordant
     item is won or lost like a fair coin), and the smallest difference this n would show with 80 % power at the
-    observed share of discordant items (Connor 1987, Biometrics 43:207, formula 2, for a small difference).
+    observed share of discordant items (Connor 1987, Biometrics 43:207, formula 2, for a small difference); None where
+    no item is discordant.
     """
     import numpy
     from scipy.stats import binomtest
@@ -53,7 +54,7 @@ def paired(before, after):
         "won": won,
         "lost": lost,
         "p": float(binomtest(won, won + lost, 0.5).pvalue) if won + lost else 1.0,
-        "smallest_detectable": (1.959964 + 0.841621) * math.sqrt((won + lost) / n / n),
+        "smallest_detectable": (1.959964 + 0.841621) * math.sqrt((won + lost) / n / n) if won + lost else None,
     }
 
 
@@ -62,45 +63,52 @@ def over_seeds(before, after):
 
     `before` and `after` are lists with one list of booleans a seed; the base model is one such list alone. Returns the
     number of seeds, mean and standard deviation of their scores (None for one seed), and the mean difference with its
-    95 % interval.
-
-    The interval answers for other seeds and other items: both are random (Clark 1973, The language-as-fixed-effect
-    fallacy, J. Verbal Learning 12:335). A side with one seed, such as the base model, is taken as it is. The variance
-    of the difference is that of each side's seeds and that of the items, less the interaction that both contain;
-    Student's t gets Satterthwaite's degrees of freedom (1946, Biometrics Bulletin 2:110). A bootstrap would not do: of
-    three seeds, it hardly leaves the range from the lowest to the highest.
+    95 % interval for other seeds and other items.
     """
     import numpy
-    from scipy.stats import t
 
-    sides = [numpy.array(side, dtype=float) for side in (before, after)]
-    seeds, items = sides[1].shape
-    difference = float(sides[1].mean() - sides[0].mean())
-
-    interaction, parts = 0.0, []  # (variance of the difference, degrees of freedom)
-    for side in sides:
-        if len(side) > 1:
-            rest = side - side.mean(0) - side.mean(1, keepdims=True) + side.mean()
-            shared = (rest**2).sum() / (len(side) - 1) / max(items - 1, 1) / side.size
-            interaction += shared
-            parts.append((max(side.mean(1).var(ddof=1) / len(side), shared), len(side) - 1))
-    if items > 1:
-        of_items = (sides[1].mean(0) - sides[0].mean(0)).var(ddof=1) / items
-        parts.append((max(of_items, interaction), items - 1))
-    variance = sum(part for part, _ in parts) - interaction
-    half = 0.0
-    if variance > 0:
-        freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
-        half = float(t.ppf(0.975, freedom) * math.sqrt(variance))
+    before, after = (numpy.array(side, dtype=float) for side in (before, after))
+    difference, half = float(after.mean() - before.mean()), half_interval(before, after)
     return {
-        "seeds": seeds,
-        "n": items,
-        "mean": float(sides[1].mean()),
-        "sd": float(sides[1].mean(1).std(ddof=1)) if seeds > 1 else None,
+        "seeds": len(after),
+        "n": after.shape[1],
+        "mean": float(after.mean()),
+        "sd": float(after.mean(1).std(ddof=1)) if len(after) > 1 else None,
         "difference": difference,
         "low": max(difference - half, -1.0),
         "high": min(difference + half, 1.0),
     }
+
+
+def half_interval(before, after):
+    """Half the width of the 95 % interval of the difference of two means over arrays of shape (seeds, items).
+
+    Seeds and items are both random (Clark 1973, The language-as-fixed-effect fallacy, J. Verbal Learning 12:335); a
+    side with one seed, such as the base model, is taken as it is. The variance of the difference is that of each side's
+    seeds and that of the items, less the interaction that both contain; Student's t gets Satterthwaite's degrees of
+    freedom (1946, Biometrics Bulletin 2:110). A bootstrap would not do: of three seeds, it hardly leaves the range from
+    the lowest to the highest. Sides count as independent, also where they share seeds.
+    """
+    from scipy.stats import t
+
+    items = after.shape[1]
+    if items < 2:
+        return math.inf
+    parts, interaction = [], 0.0  # parts: (variance of the difference, its degrees of freedom)
+    for side in (before, after):
+        if len(side) > 1:
+            rest = side - side.mean(0) - side.mean(1, keepdims=True) + side.mean()
+            degrees = (len(side) - 1) * (items - 1)
+            shared = (rest**2).sum() / degrees / side.size
+            parts += [(max(side.mean(1).var(ddof=1) / len(side), shared), len(side) - 1), (-shared, degrees)]
+            interaction += shared
+    of_items = (after.mean(0) - before.mean(0)).var(ddof=1) / items
+    parts.append((max(of_items, interaction), items - 1))
+    variance = sum(part for part, _ in parts)
+    if variance <= 0:
+        return 0.0
+    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
+    return float(t.ppf(0.975, freedom) * math.sqrt(variance))
 
 
 def quantiles(values):

@@ -117,6 +117,7 @@ def test_model_without_chat_template(checkout, tiny_model):
         ({"train": {"backend": "verl"}}, "train.backend"),
         ({"model": {"source": "hf://Qwen/Qwen2.5-1.5B-Instruct@main"}}, "40 hex digits"),
         ({"model": {"source": f"hf://Qwen/Qwen2.5-1.5B-Instruct@{'0' * 39}"}}, "40 hex digits"),
+        ({"arms": {"base": {}}}, "an arm is named in letters"),
         ({"task": "riddles"}, "there is no task riddles"),
         ({"train": {"backend": "unsloth"}}, "config: train: backend unsloth trains on one GPU"),
         ({"train": {"load_in_4bit": True, "grpo": {"use_vllm": True}}}, "config: train: backend trl cannot keep"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 RECORD = "results/published/tiny"
+RECORDS = [RECORD, "results/published/smollm2-135m-cpu"]
 VALIDATOR = shutil.which("rocrate-validator") or shutil.which(".venv/tools/bin/rocrate-validator")
 
 # The validator reads RO-Crate's JSON-LD context from w3id.org, or from a cache of what it got there before. This puts
@@ -49,8 +50,9 @@ def test_every_job_is_an_action(published):
     assert weights["sha256"] == provenance["weights"]["adapters/grpo-seed0/adapter_model.safetensors"]
 
 
-def test_every_file_of_the_record_is_in_its_crate(published):
-    record = published.folder / RECORD
+@pytest.mark.parametrize("record", RECORDS)
+def test_every_file_of_the_record_is_in_its_crate(published, record):
+    record = published.folder / record
     found = entities(record)
     for path in record.rglob("*"):
         name = path.relative_to(record)
@@ -61,7 +63,8 @@ def test_every_file_of_the_record_is_in_its_crate(published):
 
 @pytest.mark.skipif(VALIDATOR is None, reason="rocrate-validator is not here: .ci/run installs it in .venv/tools")
 @pytest.mark.parametrize("profile", ["workflow-run-crate-0.5", "provenance-run-crate-0.5"])
-def test_valid(published, tmp_path, profile):
+@pytest.mark.parametrize("record", RECORDS)
+def test_valid(published, tmp_path, record, profile):
     import rocrate
 
     context = Path(rocrate.__file__).with_name("data") / "ro-crate.jsonld"
@@ -78,7 +81,7 @@ def test_valid(published, tmp_path, profile):
         tmp_path / "found.json",
     ]
     subprocess.run(
-        [VALIDATOR, "--no-interactive", "validate", *options, "-p", profile, published.folder / RECORD],
+        [VALIDATOR, "--no-interactive", "validate", *options, "-p", profile, published.folder / record],
         env=os.environ | {"HOME": str(tmp_path)},
         capture_output=True,
     )

@@ -7,7 +7,8 @@ import pytest
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: .ci/run installs Debian's")
 
-PAGES = ["results/tiny/report.html", "results/tiny/controls/report.html", "results/published/tiny/record.html"]
+PAGES = ["results/tiny/report.html", "results/tiny/controls/report.html"]
+PAGES += [f"results/published/{run}/record.html" for run in ("tiny", "smollm2-135m-cpu")]
 
 
 @pytest.fixture(scope="module")

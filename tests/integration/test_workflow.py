@@ -1,6 +1,7 @@
 """The workflow's own form: presets, schema, lint, names."""
 
 import dataclasses
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -83,3 +84,12 @@ def test_braces_in_settings(checkout):
     """A regular expression may have braces, which Snakemake would take for wildcards."""
     checkout.write(prompt=checkout.settings["prompt"] | {"answer": r"\\boxed{(\w{1,9})}", "system": "Answer in {x}."})
     assert "train_grpo" in checkout.planned()
+
+
+def test_an_arm_overrides_what_it_names(checkout):
+    """Its other settings are the run's, and not the schema's defaults."""
+    checkout.write(arms={"grpo": {}, "half": {"rewards": {"accuracy": 0.5}}}, rewards={"format": 0.25, "steps": 0.125})
+    process = checkout.snakemake("--dry-run", "--printshellcmds")
+    assert process.returncode == 0, process.stdout + process.stderr
+    expected = json.dumps({"accuracy": 0.5, "format": 0.25, "random": 0.0, "steps": 0.125})
+    assert f"--rewards '{expected}'" in (process.stdout + process.stderr).replace('\\"', '"')

@@ -7,7 +7,7 @@ import pytest
 from compare import compare
 from gsm8k.protocol import protocol, protocol_hash, require_equal
 from gsm8k.statistics import over_seeds, paired, quantiles, score
-from scipy.stats import ttest_1samp, ttest_ind
+from scipy.stats import t, ttest_1samp, ttest_ind
 
 
 def test_wilson_interval():
@@ -35,7 +35,7 @@ def test_no_change():
         "won": 0,
         "lost": 0,
         "p": 1.0,
-        "smallest_detectable": 0.0,
+        "smallest_detectable": None,
     }
 
 
@@ -104,6 +104,28 @@ def test_seeds_alone_are_students_t_over_seeds():
     two = over_seeds(second, first)
     expected = ttest_ind([0.2, 0.4, 0.6], [0.1, 0.15, 0.3, 0.2], equal_var=False).confidence_interval()
     assert interval(two) == tuple(expected)
+
+
+def test_seeds_and_problems_are_analysis_of_variance():
+    """The mean squares of seeds, problems and their interaction, and Satterthwaite's degrees of freedom."""
+    rng = numpy.random.default_rng(1)
+    found = rng.random((4, 30)) < rng.random((1, 30)) * 0.6 + rng.random((4, 1)) * 0.4
+    seeds, items = found.shape
+    seed = items * found.mean(1).var(ddof=1)
+    item = seeds * found.mean(0).var(ddof=1)
+    rest = ((found - found.mean()) ** 2).sum() - (seeds - 1) * seed - (items - 1) * item
+    rest /= (seeds - 1) * (items - 1)
+    assert seed > rest and item > rest
+    sizes = ((seed, seeds - 1), (item, items - 1), (rest, (seeds - 1) * (items - 1)))
+    freedom = (seed + item - rest) ** 2 / sum(size**2 / degrees for size, degrees in sizes)
+    half = t.ppf(0.975, freedom) * ((seed + item - rest) / found.size) ** 0.5
+    mean = found.mean()
+    assert interval(over_seeds([[False] * 30], found)) == (mean - half, mean + half)
+
+
+def test_one_problem_says_nothing():
+    result = over_seeds([[False]], [[True], [False]])
+    assert (result["difference"], result["low"], result["high"]) == (0.5, -1.0, 1.0)
 
 
 def test_interval_over_seeds_covers():

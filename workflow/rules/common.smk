@@ -23,14 +23,11 @@ def explain(error):
 
 
 def policies(scope=""):
-    """The tuned policies: of the run, every arm with every seed; in scope "controls/", of the run and its controls.
-
-    An arm may have seeds of its own, and has the same in both.
-    """
+    """The tuned policies: of the run, every arm with every seed; in scope "controls/", of the run and its controls."""
     arms, seeds = (config["arms"], config["seeds"])
     if scope:
         arms, seeds = (arms | config["controls"]["arms"], config["controls"]["seeds"])
-    return [f"{arm}-seed{seed}" for arm, own in arms.items() for seed in own.get("seeds", seeds)]
+    return [f"{arm}-seed{seed}" for arm in arms for seed in seeds]
 
 
 def check_config():
