@@ -7,12 +7,22 @@ from gsm8k.answer import EXTRACTORS
 from gsm8k.at_k import change_at_k
 from gsm8k.protocol import require_equal
 from gsm8k.records import read_json, read_jsonl, write_json
-from gsm8k.statistics import paired
+from gsm8k.statistics import mean_interval, paired
 
 
 def outcomes(samples, extractor, family=None):
     """Whether each sample is correct by an extractor, in item order; of one family if one is named."""
     return [s["correct"][extractor] for s in samples if family in (None, s["family"])]
+
+
+def gain(base, policy, *signs):
+    """The mean of what changed problem by problem, `{difference, low, high}`; `signs` are `(sign, extractor)`."""
+    changes = [
+        sum(sign * (p["correct"][name] - b["correct"][name]) for sign, name in signs)
+        for b, p in zip(base, policy, strict=True)
+    ]
+    low, high = mean_interval(changes)
+    return {"difference": sum(changes) / len(changes), "low": low, "high": high}
 
 
 def compare(base, policy):
@@ -23,8 +33,8 @@ def compare(base, policy):
     return {
         "extractors": whole,
         # A policy that only learned to write the answer tag gains by `strict` and not by `flexible`.
-        "reasoning_gain": whole["flexible"]["difference"],
-        "format_gain": whole["strict"]["difference"] - whole["flexible"]["difference"],
+        "reasoning_gain": gain(base, policy, (1, "flexible")),
+        "format_gain": gain(base, policy, (1, "strict"), (-1, "flexible")),
         "at_k": change_at_k(base, policy),
         "families": {
             family: {name: paired(outcomes(base, name, family), outcomes(policy, name, family)) for name in EXTRACTORS}

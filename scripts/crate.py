@@ -22,7 +22,7 @@ WORKFLOW = "workflow/Snakefile"  # in the record, as it was
 
 def output_of(path, metadata):
     """The output that a file of Snakemake's metadata is about: its name is the output's in base64, in pieces."""
-    name = str(path.relative_to(metadata)).replace("/@", "").removeprefix("@")
+    name = "".join(part.removeprefix("@") for part in path.relative_to(metadata).parts)
     return base64.urlsafe_b64decode(name).decode()
 
 

@@ -42,18 +42,14 @@ def curves(results, histories):
     for axis, key in zip(axes.flat, logged, strict=False):
         for policy, history in histories.items():
             points = [(int(row["step"]), float(row[key])) for row in history if row.get(key)]
-            label = arm_of(policy) if policy == first_of(arm_of(policy), histories) else None
-            axis.plot(*zip(*points, strict=True), label=label, color=colours[arm_of(policy)], linewidth=1)
+            if points:
+                axis.plot(*zip(*points, strict=True), color=colours[arm_of(policy)], linewidth=1)
         axis.set_title(CURVES[key])
     for axis in axes.flat[len(logged) :]:
         axis.axis("off")
-    axes.flat[0].legend(fontsize=7)
+    lines = [pyplot.Line2D([], [], color=colour, label=arm) for arm, colour in colours.items()]
+    figure.legend(handles=lines, loc="outside upper right", ncols=len(lines), fontsize=7)
     return figure
-
-
-def first_of(arm, policies):
-    """The first policy of an arm."""
-    return next(policy for policy in policies if arm_of(policy) == arm)
 
 
 def families(results, histories):

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 from gsm8k.records import read_json, replacing, require_space, sha256, tree_size, write_json
-from report import bibtex, claim
-from tabulate_results import percent, read_results, rows
+from report import bibtex, claim, marked_task
+from tabulate_results import marked_row, percent, read_results, rows
 
 # What a package may hold, and what the Hub calls that: `layout` says which of the run's folders goes where.
 CONTENTS = {
@@ -39,7 +39,7 @@ def front_matter(config, table):
     scores = [
         {
             "task": {"type": "text-generation"},
-            "dataset": {"name": row["task"] + (" (a subset)" if row["subset"] else ""), "type": row["task"]},
+            "dataset": {"name": marked_row(row), "type": row["task"]},
             "metrics": [{"type": "exact_match", "name": row["extractor"], "value": round(100 * row["value"], 2)}],
         }
         for row in table
@@ -62,13 +62,13 @@ def front_matter(config, table):
 def eval_result(config, row):
     """One headline score as the Hub's leaderboards read it, as YAML for `.eval_results/<task>.yaml`.
 
-    None where there is no leaderboard to read it: for a task whose data is not on the Hub, and for a subset.
+    None where there is no leaderboard to read it: for a task whose data is not on the Hub, and for a part of its test.
     """
     import yaml
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
     data = on_hub(config["tasks"][row["task"]]["source"])
-    if data is None or row["subset"]:
+    if data is None or marked_row(row) != row["task"]:
         return None
     entry = EvalResultEntry(
         dataset_id=data["id"],
@@ -100,20 +100,27 @@ def card(args, config, results):
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
-    environment.filters["percent"] = percent
-    train = config["train"]
+    environment.filters |= {"percent": percent, "marked": marked_row}
+    train = json.loads(args.train)
     return environment.get_template(args.template.name).render(
         config=config,
         command=args.command,
         policy=args.policy,
         rows=table,
-        claims=[claim(task, args.policy, change[results["headline"]]) for task, change in changes.items()],
+        claims=[
+            claim(marked_task(task, entry), args.policy, changes[task][results["headline"]]) for task, entry in tasks
+        ],
         front_matter=front_matter(config, table),
         prompt=json.dumps(config["prompt"], indent=2),
         adapter_folder="" if config["hub"]["contents"] == "adapter" else "adapter/",
         gguf=[read_json(path) for path in args.gguf if path.suffix == ".json"],
         bibtex=bibtex(yaml.safe_load(args.citation.read_text())),
-        training={"backend": train["backend"], **train["lora"], **train["grpo"]},
+        training={
+            **{f"reward {name}": weight for name, weight in json.loads(args.rewards).items()},
+            **{key: value for key, value in train.items() if key not in ("lora", "grpo")},
+            **train["lora"],
+            **train["grpo"],
+        },
     )
 
 
@@ -151,6 +158,8 @@ def main(args):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", required=True, help="the whole config, as JSON")
+    parser.add_argument("--train", required=True, help="the config section `train` of the arm, as JSON")
+    parser.add_argument("--rewards", required=True, help="the config section `rewards` of the arm, as JSON")
     parser.add_argument("--command", required=True, help="what to type in a clean clone to get these numbers")
     parser.add_argument("--template", required=True, type=Path, help="Jinja2 template of the model card")
     parser.add_argument("--policy", required=True, help="the policy's name, such as grpo-seed0")

@@ -105,7 +105,9 @@ def commit():
     def git(*arguments):
         return subprocess.run(["git", *arguments], capture_output=True, text=True).stdout.strip()
 
-    if not git("rev-parse", "HEAD") or git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results"):
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
+    unknown = git("ls-files", "--others", "--exclude-standard", "--", "scripts", "workflow", "config", "envs")
+    if not git("rev-parse", "HEAD") or changed or unknown:
         raise SystemExit("error: commit your changes first: a record names the commit that makes it")
     return git("rev-parse", "HEAD")
 
@@ -140,8 +142,17 @@ def record_page(args, results, provenance):
     )
 
 
+def require_made_here(results, measured):
+    """Stop where a training of the run was not made in this folder: a restored record is not published again."""
+    for path in sorted((results / "compare").glob("*/*.json")):
+        if f"train_grpo/{path.stem}" not in measured or not (results / "adapters" / path.stem / "history.csv").exists():
+            raise SystemExit(f"error: {path.stem} was not trained here: publish where the whole run and its logs are")
+
+
 def main(args):
     made_at, results = commit(), args.results.parent
+    measured = stages(args.logs, results)
+    require_made_here(results, measured)
     with replacing(args.sums.parent) as record:
         for name in record_files(results):
             copy(results / name, record / name)
@@ -158,7 +169,7 @@ def main(args):
             "commands": args.commands,
             "commit": made_at,
             "machine": machine(),
-            "stages": stages(args.logs, results),
+            "stages": measured,
             "weights": {
                 str(path.relative_to(results)): sha256(path)
                 for path in sorted(results.rglob("*.safetensors"))

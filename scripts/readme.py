@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from gsm8k.records import read_json, replacing
+from report import marked_task
 from tabulate_results import change_in_words, percent, read_results
 
 BLOCK = re.compile(r"(<!-- numbers: .* -->\n).*(<!-- end of numbers -->)", re.DOTALL)
@@ -30,6 +31,7 @@ def block(record, template):
         results=results,
         controls=read_results(record / "controls" / "results.json"),
         policy=policy,
+        marked={task: marked_task(task, entry) for task, entry in results["tasks"].items()},
         commands=provenance["commands"],
         machine=provenance["machine"],
         training=provenance["stages"][f"train_grpo/{policy}"],

@@ -8,12 +8,15 @@ from pathlib import Path
 
 from gsm8k.answer import EXTRACTORS
 from gsm8k.records import read_jsonl, replacing, sha256
-from tabulate_results import change_in_words, percent, read_results, rows
+from tabulate_results import change_in_words, marked, marked_row, percent, read_results, rows
 
 
 def word(change):
-    """ "higher" or "lower" only where the interval excludes 0."""
-    return "higher than" if change["low"] > 0 else "lower than" if change["high"] < 0 else "not distinguishable from"
+    """ "higher" or "lower" only where the interval excludes 0 and McNemar's test, where there is one, agrees."""
+    sure = change.get("p", 0) < 0.05
+    if sure and change["low"] > 0:
+        return "higher than"
+    return "lower than" if sure and change["high"] < 0 else "not distinguishable from"
 
 
 def claim(task, policy, change):
@@ -27,9 +30,21 @@ def claim(task, policy, change):
 
 
 def claim_over_seeds(arm, other, change):
-    """One sentence about an arm and what it is compared with, for other seeds and other problems."""
-    seeds = f"{change['seeds']} seeds" if change["seeds"] > 1 else "one seed"
-    return f"Over {seeds}, {arm} is {word(change)} {other}: {change_in_words(change)} points."
+    """One sentence about an arm, a phrase, and what it is compared with."""
+    return f"{arm} is {word(change)} {other}: {change_in_words(change)} points."
+
+
+def claims_over_seeds(arms, margins, headline):
+    """What is said of a task's arms over their seeds, against the base model and against the controls."""
+    named = {
+        arm: f"{arm} over {value[headline]['seeds']} seed{'s' * (value[headline]['seeds'] > 1)}"
+        for arm, value in arms.items()
+    }
+    lead = next(iter(named.values()))
+    return [
+        *(claim_over_seeds(named[arm], "the base model", value[headline]) for arm, value in arms.items()),
+        *(claim_over_seeds(lead, named[arm], value[headline]) for arm, value in margins.items()),
+    ]
 
 
 def examples(base, policy, count=3):
@@ -72,7 +87,7 @@ def latex_table(results):
     lines += [r"Task & Policy & Extractor & $n$ & \% [95\,\% interval] & Change \\", r"\midrule"]
     for row in rows(results):
         change = "" if row["difference"] is None else f"${100 * row['difference']:+.1f}$"
-        cells = [row["task"], row["policy"], row["extractor"], str(row["n"])]
+        cells = [marked_row(row), row["policy"], row["extractor"], str(row["n"])]
         score = f"{percent(row['value'])} [{percent(row['low'])}, {percent(row['high'])}]"
         lines.append(" & ".join([*(cell.replace("_", r"\_") for cell in cells), score, change]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
@@ -90,6 +105,12 @@ def bibtex(citation):
     return "@software{build_reasoning_model,\n" + "".join(f"  {k} = {{{v}}},\n" for k, v in fields.items()) + "}"
 
 
+def marked_task(task, entry):
+    """A task's name in results.json, marked as its scores have to be."""
+    metrics = entry["policies"]["base"]["metrics"]
+    return marked(task, metrics["protocol"]["split"], metrics["subset"])
+
+
 def page(template, config, command, results, samples, figures, citation, locks, image, provenance=None):
     """The report as HTML. `samples` is `{(task, policy): samples}`, `figures` `{name: SVG}`, `locks` `{path: sha256}`.
 
@@ -102,22 +123,18 @@ def page(template, config, command, results, samples, figures, citation, locks, 
 
     claims, shown, headline = [], {}, results["headline"]
     of_seeds = {
-        task: [
-            *(claim_over_seeds(arm, "the base model", value[headline]) for arm, value in entry["arms"].items()),
-            *(claim_over_seeds(next(iter(entry["arms"])), arm, v[headline]) for arm, v in entry["margins"].items()),
-        ]
-        for task, entry in results["tasks"].items()
+        task: claims_over_seeds(entry["arms"], entry["margins"], headline) for task, entry in results["tasks"].items()
     }
     for task, entry in results["tasks"].items():
         for policy, value in entry["policies"].items():
             if comparison := value["comparison"]:
-                claims.append(claim(task, policy, comparison["extractors"][headline]))
+                claims.append(claim(marked_task(task, entry), policy, comparison["extractors"][headline]))
                 shown[task, policy] = examples(samples[task, "base"], samples[task, policy])
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(template.parent), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters["percent"] = percent
-    environment.filters["points"] = lambda value: f"{100 * value:+.1f}"
+    environment.filters |= {"percent": percent, "points": lambda value: f"{100 * value:+.1f}"}
+    environment.filters |= {"change": change_in_words, "marked": marked_row}
     return environment.get_template(template.name).render(
         results=results,
         config=config,
@@ -125,6 +142,7 @@ def page(template, config, command, results, samples, figures, citation, locks, 
         rows=list(rows(results)),
         claims=claims,
         of_seeds=of_seeds,
+        marked={task: marked_task(task, entry) for task, entry in results["tasks"].items()},
         examples=shown,
         figures=figures,
         bibtex=bibtex(citation),

@@ -50,11 +50,14 @@ def read_results(path):
     """A results.json with its policies and arms in reading order: base, the arm of the claim, others by name."""
     results = read_json(path)
     lead = arm_of(results["policy"])
+
+    def place(name):
+        return name != "base", arm_of(name) != lead, arm_of(name), name != results["policy"], seed_of(name)
+
     for entry in results["tasks"].values():
         for key in ("policies", "arms", "margins"):
             found = entry.get(key, {})
-            names = sorted(found, key=lambda name: (name != "base", lead not in (name, arm_of(name)), name))
-            entry[key] = {name: found[name] for name in names}
+            entry[key] = {name: found[name] for name in sorted(found, key=place)}
     return results
 
 
@@ -63,9 +66,25 @@ def arm_of(policy):
     return policy.partition("-seed")[0]
 
 
+def seed_of(policy):
+    """The seed of a policy as a number, 0 where it has none: 10 comes after 2."""
+    return int(policy.partition("-seed")[2] or 0)
+
+
+def marked(task, split, subset):
+    """A task's name, with what keeps a score from being the task's own: another split than test, or a subset of it."""
+    marks = [*([f"{split} split"] if split != "test" else []), *(["a subset"] if subset else [])]
+    return f"{task} ({', '.join(marks)})" if marks else task
+
+
+def marked_row(row):
+    """The task of a row of the table, marked."""
+    return marked(row["task"], row["split"], row["subset"])
+
+
 COLUMNS = (
     "task policy extractor n correct value low high difference difference_low difference_high mcnemar_p "
-    "won lost format_rate truncation_rate mean_completion_tokens subset"
+    "won lost format_rate truncation_rate mean_completion_tokens split subset"
 ).split()
 
 
@@ -91,6 +110,7 @@ def rows(results):
                     "format_rate": metrics["format"]["value"],
                     "truncation_rate": metrics["truncated"]["value"],
                     "mean_completion_tokens": metrics["completion_tokens"]["mean"],
+                    "split": metrics["protocol"]["split"],
                     "subset": metrics["subset"],
                 }
 
@@ -137,7 +157,7 @@ def text(results, headline):
             )
         interval = f"[{percent(row['low'])}, {percent(row['high'])}]"
         name = row["extractor"] + ("*" if row["extractor"] == headline else "")
-        out.write(line.format(row["task"], row["policy"], name, row["n"], percent(row["value"]), interval, *change))
+        out.write(line.format(marked_row(row), row["policy"], name, row["n"], percent(row["value"]), interval, *change))
     out.write("* headline; change is against base, paired; p is McNemar's exact test\n")
     for task, entry in results["tasks"].items():
         verbatim = entry["verbatim"]
@@ -153,10 +173,8 @@ def text(results, headline):
             if value["metrics"]["subset"]:
                 out.write(f"{task}, {policy}: A SUBSET of {value['metrics']['n']} problems, not the task's score\n")
             if comparison := value["comparison"]:
-                out.write(
-                    f"{task}, {policy}: format gain {100 * comparison['format_gain']:+.1f}, "
-                    f"reasoning gain {100 * comparison['reasoning_gain']:+.1f} points\n"
-                )
+                gains = (change_in_words(comparison[gain]) for gain in ("format_gain", "reasoning_gain"))
+                out.write("{}, {}: format gain {}, reasoning gain {} points\n".format(task, policy, *gains))
     return out.getvalue()
 
 

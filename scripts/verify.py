@@ -17,20 +17,25 @@ import probe_contamination
 from compare import compare
 from evaluate import judge, summarise
 from gsm8k.answer import EXTRACTORS
-from gsm8k.protocol import differing, protocol_hash
+from gsm8k.protocol import differing, protocol, protocol_hash
 from gsm8k.records import read_json, sha256, write_json
 from report import latex_table, macros
 from tabulate_results import csv_text, gather, read_results, text
+
+# A record has the results of the run and those of its controls.
+SCOPES = (Path(), Path("controls"))
 
 
 def damaged(record):
     """What is wrong with the files of a record: missing, unlisted, or not of the digest in SHA256SUMS."""
     if not (record / "SHA256SUMS").exists():
         return [f"{record} has no SHA256SUMS: it is not a published record"]
-    listed = dict(reversed(line.split("  ", 1)) for line in (record / "SHA256SUMS").read_text().splitlines())
-    present = {str(p.relative_to(record)) for p in record.rglob("*") if p.is_file()} - {"SHA256SUMS"}
+    lines = (record / "SHA256SUMS").read_text().splitlines()
+    listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    present = {str(p.relative_to(record)) for p in record.rglob("*") if not p.is_dir()} - {"SHA256SUMS"}
     return (
-        [f"{record / name} is missing" for name in sorted(listed.keys() - present)]
+        [f"{path} is a link: a record holds files" for path in sorted(record.rglob("*")) if path.is_symlink()]
+        + [f"{record / name} is missing" for name in sorted(listed.keys() - present)]
         + [f"{record / name} is not in SHA256SUMS" for name in sorted(present - listed.keys())]
         + [
             f"{record / name} is not the published file: its sha256 differs"
@@ -74,13 +79,44 @@ def judged_again(sample, prompt):
     return fresh | ({"draws": list(map(again, sample["draws"]))} if "draws" in sample else {})
 
 
+def by_config(config, scope, results):
+    """What a record's config says of `results` in one scope, and what they are, as two values to compare."""
+    arms, seeds, split = config["arms"], config["seeds"], config["eval"]["split"]
+    if scope.name:
+        arms, seeds = arms | config["controls"]["arms"], config["controls"]["seeds"]
+    policies = [f"{arm}-seed{seed}" for arm in arms for seed in seeds]
+    expected = {"run": config["run"], "headline": config["headline"], "policy": policies[0], "tasks": {}}
+    for name in config["evaluate_on"]:
+        task = config["tasks"][name]
+        limit = task["limit"].get(split)
+        expected["tasks"][name] = {
+            policy: {
+                "n": limit or (task["size"] | {"dev": task["dev"]})[split],
+                "subset": limit is not None,
+                "protocol": protocol(name, split, None, config["prompt"], config["eval"]),
+            }
+            for policy in ["base", *policies]
+        }
+    found = {key: results[key] for key in ("run", "headline", "policy")} | {"tasks": {}}
+    for name, entry in results["tasks"].items():
+        found["tasks"][name] = {
+            policy: {key: value["metrics"][key] for key in ("n", "subset")}
+            | {"protocol": value["metrics"]["protocol"] | {"data_sha256": None}}
+            for policy, value in entry["policies"].items()
+        }
+    return expected, found
+
+
 def recompute(record, scope):
     """The addresses in one scope of a record at which the published number is not what the samples give."""
     published = read_results(record / scope / "results.json")
-    metrics, samples, comparisons, merges, probes, wrong = {}, {}, {}, {}, {}, []
+    metrics, samples, comparisons, merges, probes = {}, {}, {}, {}, {}
+    wrong = differences(*by_config(read_json(record / "config.json"), scope, published), "config")
     for task, entry in published["tasks"].items():
         probes[task] = read_json(record / "probe" / f"{task}.json")
-        probes[task]["verbatim"] = probe_contamination.summarise(probes[task]["items"])
+        verbatim = probe_contamination.summarise(probes[task]["items"])
+        wrong += differences(probes[task]["verbatim"], verbatim, f"probe/{task}.verbatim")
+        probes[task]["verbatim"] = verbatim
         for policy in entry["policies"]:  # base, with which the others are compared, comes first
             folder = record / "eval" / task / policy
             stated = read_json(folder / "metrics.json")
@@ -93,6 +129,9 @@ def recompute(record, scope):
             metrics[task, policy] = summarise(again) | marks | {"protocol_hash": protocol_hash(stated["protocol"])}
             wrong += differences(stated, metrics[task, policy], f"eval/{task}/{policy}/metrics")
             samples[task, policy] = again
+            problems = [[(s["id"], s["family"], s["gold"]) for s in of] for of in (samples[task, "base"], again)]
+            if problems[0] != problems[1] or len({s["id"] for s in again}) != len(again):
+                wrong.append(f"eval/{task}/{policy}/samples: not the problems that the base model was asked")
             if policy != "base":
                 marks = {key: metrics[task, "base"][key] for key in ("subset", "protocol_hash")}
                 comparisons[task, policy] = compare(samples[task, "base"], again) | marks
@@ -137,22 +176,23 @@ def judge_fresh(published, fresh):
 
 def main(args):
     wrong, judged = [], []
-    records = sorted(path.parent for path in args.records.glob("*/SHA256SUMS"))
+    records = sorted(path for path in args.records.glob("*") if path.is_dir())
     if not records:
         raise SystemExit(f"error: {args.records} holds no record: clone the repository with its results/published")
     for record in records:
-        found = damaged(record)
-        scopes = [scope for scope in (Path(), Path("controls")) if (record / scope / "results.json").exists()]
-        if not any("is missing" in line for line in found):
-            for scope in scopes:
+        found, numbers = damaged(record), 0
+        for scope in SCOPES:
+            try:  # a record may hold anything, and what cannot be read does not stand
                 found += recompute(record, scope)
-        numbers = sum(1 for scope in scopes for _ in leaves(read_json(record / scope / "results.json")))
+                published = read_json(record / scope / "results.json")
+                numbers += sum(1 for _ in leaves(published["tasks"]))
+                fresh = args.results / record.name / scope / "results.json"
+                if fresh.exists():
+                    judged += judge_fresh(published, read_json(fresh))
+            except (Exception, SystemExit) as error:
+                found.append(f"{record / scope} cannot be recomputed: {type(error).__name__}: {error}")
         print(f"{record}: {numbers} numbers recomputed from the samples, {len(found)} do not stand", flush=True)
         wrong += found
-        for scope in scopes:
-            fresh = args.results / record.name / scope / "results.json"
-            if fresh.exists():
-                judged += judge_fresh(read_json(record / scope / "results.json"), read_json(fresh))
     for line in wrong:
         print(f"error: {line}")
     for address, published, fresh, verdict in dict.fromkeys(judged):

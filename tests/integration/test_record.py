@@ -118,7 +118,21 @@ def change_hash(record):
     path.write_text(path.read_text().replace('"protocol_hash": "', '"protocol_hash": "0'))
 
 
-@pytest.mark.parametrize("change", [change_sample, change_number, change_table, change_hash])
+def change_gold(record):
+    path = record / "eval/word_problems/grpo-seed0/samples.jsonl.gz"
+    samples = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
+    samples[0]["gold"] = "77777"
+    path.write_bytes(gzip.compress("\n".join(map(json.dumps, samples)).encode()))
+
+
+def change_config(record):
+    path = record / "config.json"
+    path.write_text(path.read_text().replace('"split": "test"', '"split": "dev"'))
+
+
+@pytest.mark.parametrize(
+    "change", [change_sample, change_number, change_table, change_hash, change_gold, change_config]
+)
 def test_verify_finds(record, change):
     change(record.folder / RECORD)
     code, output = script(record, "verify")
@@ -126,14 +140,28 @@ def test_verify_finds(record, change):
     list_anew(record.folder / RECORD)
     code, output = script(record, "verify")
     assert code == 1 and "is not the published file" not in output
-    assert ", recomputed " in output or "is not what results.json gives" in output
+    words = (", recomputed ", "is not what results.json gives", "not the problems that the base model was asked")
+    assert any(word in output for word in words)
     assert "every published number stands" not in output
 
 
-def test_verify_finds_a_lost_file(record):
-    (record.folder / RECORD / "eval/word_problems/base/samples.jsonl.gz").unlink()
+@pytest.mark.parametrize("name", ["eval/word_problems/base/samples.jsonl.gz", "results.json", "SHA256SUMS"])
+def test_verify_finds_a_lost_file(record, name):
+    (record.folder / RECORD / name).unlink()
     code, output = script(record, "verify")
-    assert code == 1 and "samples.jsonl.gz is missing" in output
+    assert code == 1 and (f"{name} is missing" in output or f"has no {name}" in output)
+    if name != "SHA256SUMS":
+        list_anew(record.folder / RECORD)
+        code, output = script(record, "verify")
+        assert code == 1 and "cannot be recomputed: FileNotFoundError" in output
+
+
+def test_verify_finds_a_truncated_file(record):
+    path = record.folder / RECORD / "eval/word_problems/base/samples.jsonl.gz"
+    path.write_bytes(path.read_bytes()[:-40])
+    list_anew(record.folder / RECORD)
+    code, output = script(record, "verify")
+    assert code == 1 and "cannot be recomputed" in output
 
 
 @pytest.mark.parametrize(
@@ -170,6 +198,21 @@ def test_restored_record_is_finished_work(record, tmp_path):
     assert code == 1 and "may hold finished work" in output
     record.write(eval=record.settings["eval"] | {"batch_size": 4})
     assert {"evaluate", "train_grpo", "download_model"} <= record.planned().keys()
+
+
+def test_a_renamed_record_is_not_restored(record):
+    """Its notes would be taken for notes on the finished work of the run that it is of."""
+    shutil.move(record.folder / RECORD, record.folder / "results/published/other")
+    code, output = script(record, "restore", "results/published/other")
+    assert code == 1 and "not the record of a run other" in output and not (record.folder / "results/other").exists()
+
+
+def test_a_restored_record_is_not_published_again(record):
+    """What was not trained here cannot be measured here, and the record that stands is kept."""
+    shutil.rmtree(record.folder / "results/tiny/adapters")
+    process = record.snakemake("--allowed-rules", "publish", "--forcerun", "publish", "--", "publish")
+    assert process.returncode != 0 and "was not trained here" in process.stdout + process.stderr
+    assert (record.folder / RECORD / "SHA256SUMS").exists()
 
 
 def test_a_damaged_record_is_not_restored(record):

@@ -10,7 +10,7 @@ from evaluate import judge, summarise
 from figures import FIGURES, pdf, svg
 from gsm8k.records import write_json
 from gsm8k.statistics import score
-from report import bibtex, claim, claim_over_seeds, latex_table, macros
+from report import bibtex, claim, claim_over_seeds, claims_over_seeds, latex_table, macros
 from tabulate_results import gather, read_results, rows, text
 
 PROMPT = {"answer": "<answer>([^<]*)</answer>", "format": "<answer>[^<]+</answer>"}
@@ -54,11 +54,19 @@ def test_subset_is_marked():
     assert "SUBSET" not in text(results(subset=False), "strict")
 
 
+def test_another_split_is_marked():
+    dev = {"protocol": {"split": "dev"}}
+    value = results(subset=True, protocols={"base": dev, "grpo-seed0": dev})
+    assert "gsm8k (dev split, a subset)" in text(value, "strict") and "(dev split" in latex_table(value)
+    assert "split" not in text(results(subset=False), "strict")
+
+
 def test_words_follow_intervals():
     change = {"n": 9, "difference": 0.1, "low": 0.01, "high": 0.2, "p": 0.04, "won": 2, "lost": 1}
     assert "higher than" in claim("t", "p", change)
     assert "lower than" in claim("t", "p", change | {"low": -0.2, "high": -0.1})
     assert "not distinguishable from" in claim("t", "p", change | {"low": -0.01})
+    assert "not distinguishable from" in claim("t", "p", change | {"p": 0.12})
 
 
 def test_other_protocols_are_not_tabulated():
@@ -75,9 +83,10 @@ def test_margins():
     margin = entry["margins"]["random_reward"]["strict"]
     assert margin["difference"] == 0.5 and 0 < margin["low"] < 0.5 < margin["high"]
     assert "gsm8k, grpo beyond random_reward: +50.0 [" in text(value, "strict")
-    sentence = claim_over_seeds("grpo", "random_reward", margin)
-    assert sentence.startswith("Over one seed, grpo is higher than random_reward")
-    assert "not distinguishable" in claim_over_seeds("grpo", "random_reward", margin | {"low": -0.1, "seeds": 3})
+    said = claims_over_seeds(entry["arms"], entry["margins"], "strict")
+    assert said[0].startswith("grpo over 1 seed is higher than the base model: +75.0 [")
+    assert said[2].startswith("grpo over 1 seed is higher than random_reward over 1 seed: +50.0 [")
+    assert "not distinguishable" in claim_over_seeds("grpo", "random_reward", margin | {"low": -0.1})
 
 
 def test_latex():

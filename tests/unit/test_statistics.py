@@ -56,7 +56,9 @@ def test_format_gain_is_not_reasoning_gain():
     base = [sample(i, False, True) for i in range(10)]
     policy = [sample(i, True, True) for i in range(10)]
     result = compare(base, policy)
-    assert (result["format_gain"], result["reasoning_gain"]) == (1.0, 0.0)
+    assert (result["format_gain"]["difference"], result["reasoning_gain"]["difference"]) == (1.0, 0.0)
+    mixed = compare(base, policy[:4] + base[4:])["format_gain"]
+    assert mixed["difference"] == 0.4 and 0 < mixed["low"] < 0.4 < mixed["high"] < 1
 
 
 def test_other_problems_are_refused():

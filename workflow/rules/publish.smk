@@ -82,20 +82,27 @@ rule package_model:
         citation="CITATION.cff",
         results="<results>/results.json",
         base="<results>/models/base",
-        merged="<results>/models/{policy}",
-        adapter="<results>/adapters/{policy}",
-        gguf=["<results>/gguf/{policy}.gguf", "<results>/gguf/{policy}.json"] if config["hub"]["gguf"] else [],
+        merged="<results>/models/{arm}-seed{seed}",
+        adapter="<results>/adapters/{arm}-seed{seed}",
+        gguf=(
+            ["<results>/gguf/{arm}-seed{seed}.gguf", "<results>/gguf/{arm}-seed{seed}.json"]
+            if config["hub"]["gguf"]
+            else []
+        ),
     output:
-        package=directory("<results>/hub/{policy}"),
-        manifest="<results>/hub/{policy}.sha256",
+        package=directory("<results>/hub/{arm}-seed{seed}"),
+        manifest="<results>/hub/{arm}-seed{seed}.sha256",
     log:
-        "<logs>/package_model/{policy}.log",
+        "<logs>/package_model/{arm}-seed{seed}.log",
     params:
         config=settings(),
+        train=arm_settings("train"),
+        rewards=arm_settings("rewards"),
         command=command(),
     shell:
         "python scripts/package_model.py --config {params.config:q} --command {params.command:q}"
-        " --template {input.template} --citation {input.citation} --policy {wildcards.policy}"
+        " --train {params.train:q} --rewards {params.rewards:q}"
+        " --template {input.template} --citation {input.citation} --policy {wildcards.arm}-seed{wildcards.seed}"
         " --results {input.results} --base {input.base} --merged {input.merged} --adapter {input.adapter} --gguf {input.gguf}"
         " --package {output.package} --manifest {output.manifest} 2>&1 | tee {log}"
 
@@ -139,7 +146,7 @@ rule publish:
         controls_report="<results>/controls/report.html",
         manifests=collect("<results>/hub/{policy}.sha256", policy=policies()),
     output:
-        sums=f"results/published/{config['run']}/SHA256SUMS",
+        sums=update(f"results/published/{config['run']}/SHA256SUMS"),  # the old record stands until the new one does
     log:
         "<logs>/publish.log",
     params:
