@@ -14,8 +14,11 @@ CHAT_TEMPLATE = (
 )
 
 
-def make_tiny_model(folder):
-    """A seeded Llama of two layers and 32 dimensions, whose tokenizer knows bytes and four special tokens."""
+def make_tiny_model(folder, **shape):
+    """A seeded Llama of two layers and 32 dimensions, whose tokenizer knows bytes and four special tokens.
+
+    `shape` are fields of its config to have otherwise.
+    """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -29,21 +32,21 @@ def make_tiny_model(folder):
     wrapped = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|end|>")
     wrapped.chat_template = CHAT_TEMPLATE
     torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=32,  # the smallest that vLLM has on a CPU
-        max_position_embeddings=1024,
-        eos_token_id=0,
-        pad_token_id=0,
-        bos_token_id=None,
-        tie_word_embeddings=True,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
+    fields = {
+        "vocab_size": len(vocabulary),
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "head_dim": 32,  # the smallest that vLLM has on a CPU
+        "max_position_embeddings": 1024,
+        "eos_token_id": 0,
+        "pad_token_id": 0,
+        "bos_token_id": None,
+        "tie_word_embeddings": True,
+    }
+    LlamaForCausalLM(LlamaConfig(**fields | shape)).save_pretrained(folder)
     wrapped.save_pretrained(folder)
 
 
