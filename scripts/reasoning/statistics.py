@@ -1,4 +1,4 @@
-"""The statistics of scores and of paired comparisons; scipy does the mathematics."""
+"""The statistics of scores and of paired comparisons; the mathematics is scipy's."""
 
 import math
 
@@ -37,8 +37,8 @@ def paired(before, after):
     Returns the difference of the proportions with its bootstrap 95 % interval (percentile, items resampled in
     pairs), the discordant counts `won` and `lost`, McNemar's exact p (McNemar 1947: under no effect a discordant
     item is won or lost like a fair coin), and the smallest difference this n would show with 80 % power at the
-    observed share of discordant items (Connor 1987, Biometrics 43:207, formula 2, for a small difference); None where
-    no item is discordant.
+    observed share of discordant items (Connor 1987, Biometrics 43:207, formula 2, for a small difference); None if no
+    item is discordant.
     """
     import numpy
     from scipy.stats import binomtest
@@ -59,7 +59,7 @@ def paired(before, after):
 
 
 def over_seeds(before, after):
-    """What the same training reaches over its seeds, compared with another on the same items.
+    """The scores of the same training over its seeds, compared with another on the same items.
 
     `before` and `after` are lists with one list of booleans a seed; the base model is one such list alone. Returns the
     number of seeds, mean and standard deviation of their scores (None for one seed), and the mean difference with its
@@ -86,8 +86,8 @@ def half_interval(before, after):
     Seeds and items are both random (Clark 1973, The language-as-fixed-effect fallacy, J. Verbal Learning 12:335); a
     side with one seed, such as the base model, is taken as it is. The variance of the difference is that of each side's
     seeds and that of the items, less the interaction that both contain; Student's t gets Satterthwaite's degrees of
-    freedom (1946, Biometrics Bulletin 2:110). A bootstrap would not do: of three seeds, it hardly leaves the range from
-    the lowest to the highest. Sides count as independent, also where they share seeds.
+    freedom (1946, Biometrics Bulletin 2:110). A bootstrap is too narrow: with three seeds it hardly leaves the range
+    from the lowest to the highest. The sides count as independent even if they share seeds.
     """
     from scipy.stats import t
 

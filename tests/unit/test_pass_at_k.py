@@ -3,10 +3,10 @@
 from itertools import combinations
 
 import pytest
-from compare import compare
-from evaluate import judge, summarise
-from gsm8k.answer import EXTRACTORS
-from gsm8k.at_k import at_k, change_at_k, majority, pass_at
+from reasoning.comparison import compare
+from reasoning.pass_at_k import at_k, change_at_k, majority, pass_at
+from reasoning.protocol import EXTRACTORS
+from reasoning.scoring import judge, summarise
 
 PROMPT = {"answer": r"####\s*([^\n]*)", "format": "[^#]+#### [^\\n]+"}
 

@@ -7,12 +7,12 @@ that decoding takes on a CPU. This one keeps room at the end and copies when tha
 ROOM = 64  # tokens
 
 
-def roomy_cache(config):
+def growing_cache(config):
     """A DynamicCache for a model of this config, for use without gradients: it writes into its tensors."""
     from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer
 
-    class RoomyLayer(DynamicLayer):
+    class GrowingLayer(DynamicLayer):
         rooms = None  # keys and values with free places behind them; self.keys and self.values are their used parts
 
         def update(self, key_states, value_states, *args, **kwargs):
@@ -35,5 +35,5 @@ def roomy_cache(config):
             self.rooms = None
 
     cache = DynamicCache(config=config)
-    cache.layers = [RoomyLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    cache.layers = [GrowingLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache

@@ -7,7 +7,7 @@ import matplotlib
 matplotlib.use("svg")
 
 from matplotlib import pyplot  # noqa: E402
-from tabulate_results import arm_of  # noqa: E402
+from reasoning.policies import arm_of  # noqa: E402
 
 matplotlib.rcParams |= {
     "svg.hashsalt": "figures",
@@ -20,7 +20,7 @@ matplotlib.rcParams |= {
     "figure.constrained_layout.use": True,
 }
 
-# Column of history.csv -> what the figure calls it. Quantities that a run did not log are left out.
+# Column of history.csv -> its title in the figure. Quantities that a run did not log are left out.
 CURVES = {
     "rewards/accuracy/mean": "accuracy reward",
     "rewards/format/mean": "format reward",
@@ -34,7 +34,7 @@ CURVES = {
 
 
 def curves(results, histories):
-    """What training logged, one line a policy. `histories` is `{policy: rows of history.csv}`."""
+    """Training curves, one line a policy. `histories` is `{policy: rows of history.csv}`."""
     logged = [key for key in CURVES if any(row.get(key) for history in histories.values() for row in history)]
     rows = -(-len(logged) // 2)
     figure, axes = pyplot.subplots(rows, 2, figsize=(7, 1.5 * rows), squeeze=False)

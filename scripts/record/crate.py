@@ -1,15 +1,15 @@
-"""Describe a record as a Workflow Run RO-Crate, from what Snakemake noted of each job.
+"""Describe a record as a Workflow Run RO-Crate, from Snakemake's notes on each job.
 
-The profile is Provenance Run Crate 0.5 (https://w3id.org/ro/wfrun/provenance/0.5): a job is an action, in which a
-script ran with a command, from files, to files, from one time to another.
+The profile is Provenance Run Crate 0.5 (https://w3id.org/ro/wfrun/provenance/0.5): a job is an action of a script, with
+its command, its input and output files, and its start and end.
 """
 
-import base64
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gsm8k.records import sha256
+from stage.files import sha256, write_json
+
+from record.jobs import jobs
 
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
@@ -17,22 +17,7 @@ PROFILES = {
     "https://w3id.org/ro/wfrun/provenance/0.5": "Provenance Run Crate",
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": "Workflow RO-Crate",
 }
-WORKFLOW = "workflow/Snakefile"  # in the record, as it was
-
-
-def output_of(path, metadata):
-    """The output that a file of Snakemake's metadata is about: its name is the output's in base64, in pieces."""
-    name = "".join(part.removeprefix("@") for part in path.relative_to(metadata).parts)
-    return base64.urlsafe_b64decode(name).decode()
-
-
-def jobs(metadata):
-    """The jobs in a folder of Snakemake's metadata: `{rule, shellcmd, input, outputs, starttime, endtime}` each."""
-    found = {}
-    for path in sorted(path for path in metadata.rglob("*") if path.is_file()):
-        job = json.loads(path.read_text())
-        found.setdefault(job["shellcmd"], job | {"outputs": []})["outputs"].append(output_of(path, metadata))
-    return sorted(found.values(), key=lambda job: (job["starttime"], job["shellcmd"]))
+WORKFLOW = "workflow/Snakefile"  # of the record's own copy
 
 
 def in_record(path, results, record):
@@ -49,8 +34,8 @@ def time(seconds):
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def write_crate(record, results, provenance, license):
-    """Write `ro-crate-metadata.json` into a record; `results` is the folder of the run that the record is a copy of."""
+def write_crate(record, results, notes, provenance, license):
+    """Write `ro-crate-metadata.json` into a record of the run in folder `results`; `notes` are Snakemake's."""
     from rocrate.model.contextentity import ContextEntity
     from rocrate.rocrate import ROCrate
 
@@ -70,7 +55,7 @@ def write_crate(record, results, provenance, license):
             path, path.relative_to(record), properties={"sha256": sha256(path), "name": path.name}
         )
         for path in sorted(path for path in record.rglob("*") if path.is_file())
-        if path.relative_to(record).parts[0] not in ("metadata", "workflow")
+        if path.relative_to(record).parts[0] != "workflow"
     }
     workflow = crate.add_workflow(
         record / WORKFLOW,
@@ -85,7 +70,7 @@ def write_crate(record, results, provenance, license):
     engine = add(
         "#snakemake", "SoftwareApplication", name="Snakemake", version=provenance["machine"]["packages"]["snakemake"]
     )
-    found = jobs(record / "metadata")
+    found = jobs(notes)
     rules = list(dict.fromkeys(job["rule"] for job in found))
     tools = {
         rule: add(f"scripts/{rule}.py", "SoftwareApplication", name=rule, version=provenance["commit"])
@@ -139,6 +124,4 @@ def write_crate(record, results, provenance, license):
     organize = add("#engine", "OrganizeAction", name="Snakemake's run of the workflow")
     organize["instrument"], organize["object"], organize["result"] = engine, controls, whole
     organize["agent"] = agent
-    (record / "ro-crate-metadata.json").write_text(
-        json.dumps(crate.metadata.generate(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    )
+    write_json(record / "ro-crate-metadata.json", crate.metadata.generate())

@@ -20,7 +20,7 @@ def share_prefix(policy):
     import torch
     from transformers import DynamicCache
 
-    from backends.roomy_cache import roomy_cache
+    from speed.growing_cache import growing_cache
 
     backbone = policy.base_model
     forward, generate = backbone.forward, policy.generate
@@ -94,7 +94,7 @@ def share_prefix(policy):
             return generate(input_ids, attention_mask=attention_mask, **options)
         ids, mask = input_ids.gather(1, source), attention_mask.gather(1, source)
         last = ids.shape[1] - 1  # which generate itself must compute
-        cache = roomy_cache(policy.config)
+        cache = growing_cache(policy.config)
         with torch.no_grad():
             compute(ids[:, :last], mask[:, :last], sorted({length, last}), cache)
         output = generate(ids, attention_mask=mask, past_key_values=cache, **options)

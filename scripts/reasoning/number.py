@@ -1,10 +1,10 @@
-"""What a number is and when two are equal: `1,000`, `$1000` and `1000.00` are one number."""
+"""What a number is, and when two are equal: `1,000`, `$1000` and `1000.00` are the same number."""
 
 import re
 from decimal import Decimal
 
-# A minus is a sign only where no operand stands before it: "10-5" ends in 5, "= -5" in -5.
-# Thousands may be set off by a comma or a no-break space, as in "1,234".
+# A minus is a sign only if no operand precedes it: "10-5" ends in 5, "= -5" in -5.
+# Thousands may be separated by a comma or a no-break space, as in "1,234".
 NUMBER = re.compile(
     r"\$?(?:(?<![0-9A-Za-z)\]}%])[-\u2212])?\$?"
     r"(?:(?:[0-9]{1,3}(?:[,\u00a0\u202f][0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|(?<![0-9.])\.[0-9]+)"

@@ -2,7 +2,7 @@
 
 Three extractors, always reported together:
 
-strict       what stands in the answer tag the prompt asks for, and only if it is a number
+strict       the content of the answer tag that the prompt asks for, and only if it is a number
 flexible     the last number of the text, whatever the format
 math_verify  the library of that name (github.com/huggingface/Math-Verify)
 
@@ -13,13 +13,11 @@ import logging
 import re
 from collections import deque
 
-from gsm8k.number import NUMBER, number
-
-EXTRACTORS = ("strict", "flexible", "math_verify")
+from reasoning.number import NUMBER, number
 
 LATEX_SPACING = re.compile(r"\\[,!;]")
 
-# math-verify parses with sympy, whose time grows faster than the text; an answer stands at the end.
+# math-verify parses with sympy, whose time grows faster than the text; the answer is at the end.
 MATH_VERIFY_TAIL = 4000
 
 
@@ -40,8 +38,8 @@ def extract_flexible(text):
 
 
 def extract_math_verify(text):
-    """math-verify's reading of the text as a canonical number, or None where it finds no plain number."""
-    from math_verify import parse  # imports sympy: half a second that `--help` need not pay
+    """math-verify's reading of the text as a canonical number, or None if it finds no plain number."""
+    from math_verify import parse  # imports sympy, which takes half a second
 
     logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns that no timeout is set: the tail is short
     parsed = parse(text[-MATH_VERIFY_TAIL:], parsing_timeout=None)

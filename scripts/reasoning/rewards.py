@@ -3,8 +3,8 @@
 import hashlib
 import re
 
-from gsm8k.answer import extract_strict
-from gsm8k.number import NUMBER, number
+from reasoning.answer import extract_strict
+from reasoning.number import NUMBER, number
 
 COMPUTED = re.compile(rf"=\s*({NUMBER.pattern})")
 
@@ -22,9 +22,9 @@ def format(text, problem, prompt):
 def steps(text, problem, prompt):
     """The share of the gold solution's steps whose result the completion has, in order, after a "=".
 
-    A problem of two steps is all but never solved by chance, so accuracy alone cannot teach it; this pays for one
-    right step. Only results count, not how they were come by. 0 for another number of results than the gold solution
-    has: a policy paid for the first step of any problem learns to stop there. 0 where gold has no annotated step.
+    A problem of two steps is hardly ever solved by chance, so accuracy alone cannot teach it; this rewards one right
+    step. Only results count, not how they were obtained. 0 if the number of results is not that of the gold solution:
+    a policy rewarded for the first step of any problem learns to stop there. 0 if gold has no annotated step.
     """
     computed, gold = [number(result) for result in COMPUTED.findall(text)], problem["steps"]
     if not gold or len(computed) != len(gold):
@@ -33,9 +33,9 @@ def steps(text, problem, prompt):
 
 
 def random(text, problem, prompt):
-    """A coin that knows nothing of the problem: the control for gains that any reward would bring.
+    """A coin toss that knows nothing of the problem: the control for gains that any reward would bring.
 
-    Tossed by the text's own hash, so that a rerun tosses alike.
+    The text's own hash tosses the coin, so that a rerun tosses the same.
     """
     return float(hashlib.sha256(text.encode()).digest()[0] & 1)
 
@@ -44,11 +44,11 @@ REWARDS = {"accuracy": accuracy, "format": format, "steps": steps, "random": ran
 
 
 def reward_functions(weights, prompt, rollouts):
-    """TRL reward functions and their weights, for the rewards whose weight is not 0.
+    """The TRL reward functions and weights of the rewards whose weight is not 0.
 
     TRL calls each as `f(prompts=…, completions=[[{"role", "content"}], …], completion_ids=…, answer=[…], steps=[…])`,
     the last two from the training data, and expects one float per completion. The prompt's prefill was not sampled
-    but belongs to the text that is judged. The latest `(prompts, completion_ids)` is left in the deque `rollouts`.
+    but belongs to the text that is judged. The deque `rollouts` receives the latest `(prompts, completion_ids)`.
     """
 
     def trl(name):

@@ -1,16 +1,16 @@
-"""pass@k and maj@k: what several completions of each problem reach, beside the one that the score is about.
+"""pass@k and maj@k: the scores of several completions of each problem, beside the one that the headline is about.
 
-Samples hold them under `draws`, a list of `n` judged completions each.
+A sample holds them under `draws`, a list of `n` judged completions.
 """
 
 import math
 
-from gsm8k.answer import EXTRACTORS
-from gsm8k.statistics import mean_interval
+from reasoning.protocol import EXTRACTORS
+from reasoning.statistics import mean_interval
 
 
 def pass_at(k, correct, n):
-    """The chance that one of `k` completions is right, estimated without bias from `n >= k` of which `correct` are.
+    """The unbiased estimate of pass@k from `n >= k` completions, of which `correct` are right.
 
     Chen et al. 2021, Evaluating Large Language Models Trained on Code (arXiv:2107.03374), equation 1.
     """
@@ -18,13 +18,13 @@ def pass_at(k, correct, n):
 
 
 def majority(answers):
-    """The most frequent answer of a list, the earliest of several such; None, "no answer found", has no vote."""
+    """The most frequent answer of a list, the earliest in a tie; None, "no answer found", has no vote."""
     votes = [answer for answer in answers if answer is not None]
     return max(votes, key=votes.count, default=None)
 
 
 def values(samples, extractor):
-    """What each problem contributes: `{"pass@k": one number a problem}` for k = 1, 2, 4, … n, and `maj@n`."""
+    """The contribution of each problem: `{"pass@k": one number a problem}` for k = 1, 2, 4, … n, and `maj@n`."""
     n = len(samples[0]["draws"])
     correct = [sum(draw["correct"][extractor] for draw in s["draws"]) for s in samples]
     votes = [majority([draw["extracted"][extractor] for draw in s["draws"]]) for s in samples]
@@ -48,7 +48,7 @@ def at_k(samples):
 
 
 def change_at_k(base, policy):
-    """The same of the differences between two policies, problem by problem."""
+    """The differences between two policies, paired by problem, in the same form as `at_k`."""
     if "draws" not in base[0]:
         return {}
     changes = {}
