@@ -5,7 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
-from reasoning.results import read_results
+from reasoning.rows import read_results
 from record.checksums import write_checksums
 from reporting.card import CONTENTS, card, card_rows, eval_result, on_hub
 from stage.files import (

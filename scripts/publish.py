@@ -12,7 +12,7 @@ import json
 import shutil
 from pathlib import Path
 
-from reasoning.results import read_results
+from reasoning.rows import read_results
 from record.checksums import write_checksums
 from record.crate import write_crate
 from record.jobs import read_notes

@@ -5,7 +5,7 @@ import csv
 import json
 from pathlib import Path
 
-from reasoning.results import read_results
+from reasoning.rows import read_results
 from reporting.latex import latex_table, macros
 from reporting.page import page
 from stage.files import read_jsonl, read_text, replacing, write_text

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from reasoning.protocol import EXTRACTORS
-from reasoning.results import gather, read_results
+from reasoning.results import gather
+from reasoning.rows import read_results
 from reporting.table import csv_text, plain_text
 from stage.files import read_json, read_jsonl, write_json, write_text
 from stage.screen import run

@@ -6,7 +6,8 @@ from reasoning.comparison import compare
 from reasoning.contamination import verbatim
 from reasoning.policies import problem_count, trained_policies
 from reasoning.protocol import protocol, protocol_hash
-from reasoning.results import gather, read_results
+from reasoning.results import gather
+from reasoning.rows import read_results
 from reasoning.scoring import judge_again, summarise
 from reporting.latex import latex_table, macros
 from reporting.table import csv_text, plain_text

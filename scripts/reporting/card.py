@@ -2,7 +2,7 @@
 
 import json
 
-from reasoning.results import marked_row, marked_task, rows
+from reasoning.rows import marked_row, marked_task, rows
 from stage.files import read_json
 
 from reporting.latex import bibtex

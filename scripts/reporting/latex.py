@@ -3,7 +3,7 @@
 import re
 
 from reasoning.protocol import EXTRACTORS
-from reasoning.results import marked_row, rows
+from reasoning.rows import marked_row, rows
 
 from reporting.words import percent, points
 

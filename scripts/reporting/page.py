@@ -1,6 +1,6 @@
 """The report of a run: one self-contained HTML page."""
 
-from reasoning.results import marked_task, rows
+from reasoning.rows import marked_task, rows
 
 from reporting.latex import bibtex
 from reporting.templates import fill

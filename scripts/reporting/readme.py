@@ -1,7 +1,8 @@
 """README's numbers and its figure, computed from the completions of a published record: nobody types a number there."""
 
 from reasoning.policies import arm_of, seed_of
-from reasoning.results import in_order, over_all_seeds
+from reasoning.results import over_all_seeds
+from reasoning.rows import in_order
 from reasoning.statistics import score
 from record.layout import read_samples
 from stage.files import read_json

@@ -4,7 +4,7 @@ import csv
 import io
 
 from reasoning.policies import arm_of
-from reasoning.results import COLUMNS, marked_row, rows
+from reasoning.rows import COLUMNS, marked_row, rows
 
 from reporting.words import arm_in_words, change_in_words, percent, points, several_environments
 

@@ -1,6 +1,6 @@
 """Jinja2 templates, all filled in by the same rules."""
 
-from reasoning.results import marked_row
+from reasoning.rows import marked_row
 
 from reporting.words import change_in_words, environment_in_words, percent, points
 

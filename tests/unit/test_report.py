@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 from reasoning.comparison import compare
-from reasoning.results import gather, read_results, rows
+from reasoning.results import gather
+from reasoning.rows import read_results, rows
 from reasoning.scoring import judge, summarise
 from reasoning.statistics import score
 from reporting.figures import FIGURES, pdf, svg
