@@ -3,8 +3,8 @@
     snakemake --cores 1 build_image
 
 The image's file is named after its parts, so that a changed lock file, definition or base gives another image, and
-jobs that ran in the old one run again. The JSON file beside it has the digest of the OCI image, which is the same wherever it
-is built; the packed file's own digest is not, because it holds the time of packing.
+jobs that ran in the old one run again. The JSON file beside it has the digest of the OCI image, which is the same
+wherever it is built; the packed file's own digest is not, because it holds the time of packing.
 """
 
 import argparse

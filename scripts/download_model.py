@@ -47,9 +47,7 @@ def main(args):
         check_weights(folder, config["sha256"])
         for gguf in folder.glob("*.gguf"):
             dequantize(gguf)
-        load_tokenizer(
-            folder
-        )  # stops here, and not after an hour of training, if the model cannot be prompted as a chat
+        load_tokenizer(folder)  # a model that cannot be prompted as a chat stops here, not after an hour
         remove(folder / ".cache")  # the Hub client's notes on its download: times, no content
         write_json(folder / "environment.json", environment())
 
