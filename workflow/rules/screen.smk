@@ -1,0 +1,62 @@
+# What a person sees of a run: a line a job, what the stages print, and last the result or the error.
+import atexit
+import logging
+import sys
+from pathlib import Path
+
+from snakemake.settings.enums import Quietness
+from snakemake_interface_logger_plugins.common import LogEvent
+
+
+def quiet_screen():
+    """Under profiles/default: a line a job on the screen, and Snakemake's whole listing in its log file.
+
+    The profile's `quiet` would hold for the log file and for dry-runs too, and would hide the jobs' messages.
+    """
+    for handler in workflow.logger_manager.logger.handlers:
+        for each in [each for each in handler.filters if {Quietness.RULES, Quietness.HOST} <= set(each.quiet)]:
+            if isinstance(handler, logging.FileHandler):
+                each.quiet = handler.formatter.quiet = set()
+            elif each.dryrun:
+                each.quiet = handler.formatter.quiet = {Quietness.HOST}
+            else:
+                handler.filters.insert(0, on_screen)
+
+
+def on_screen(record):
+    """Print the message of a job that starts; let warnings and errors through, and where the log is.
+
+    Left to the log are the shell command that failed, for the job's own error line comes last, and advice on --cache.
+    """
+    if getattr(record, "event", None) == LogEvent.JOB_INFO and record.rule_msg:
+        print(record.rule_msg, flush=True)
+    text = record.getMessage()
+    if "CalledProcessError in file" in text or "eligible for caching" in text:
+        return False
+    return record.levelno >= logging.WARNING or text.startswith(("Nothing to be done", "Complete log"))
+
+
+def made_by(rule):
+    """The jobs of a rule that this call of Snakemake has run."""
+    return [job for job in workflow.dag.finished_jobs if job.rule is rule and workflow.dag.needrun(job)]
+
+
+def show_table():
+    """Print the tables and the reports that this call has made, and where they are."""
+    for job in made_by(rules.tabulate_results.rule):
+        print(f"\n{Path(job.output.text).read_text(encoding='utf-8')}")
+    for job in made_by(rules.report.rule):
+        print(f"report: {job.output.html}", flush=True)
+
+
+def show_error():
+    """Make the failed job's own error line the last on the screen: Snakemake has more to say after onerror."""
+    for job in workflow.scheduler.failed:
+        logs = [Path(log).read_text(encoding="utf-8", errors="replace") for log in job.log if Path(log).exists()]
+        lines = [line for log in logs for line in log.splitlines() if line.startswith("error: ")]
+        line = lines[-1] if lines else f"error: {job.rule.name} failed: {', '.join(job.log)} says how"
+        atexit.register(print, line, file=sys.stderr, flush=True)
+
+
+if workflow.modifier.is_main_snakefile():
+    quiet_screen()
