@@ -121,5 +121,7 @@ def source(address):
 
 
 # Jobs find the Python that runs Snakemake, if its environment is active or not, and read and write UTF-8 in any locale.
-os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)])
-os.environ["PYTHONUTF8"] = "1"
+os.environ.update(
+    PATH=os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]),
+    PYTHONUTF8="1",
+)

@@ -58,10 +58,10 @@ check_config()
 
 
 def settings(*keys):
-    """A section of the config, or all of it, as one JSON value: Snakemake compares the values of params, not their names.
+    """A section of the config, or all of it, as one JSON value: of params, Snakemake compares values and not names.
 
-    As a function of the wildcards, because in a plain text Snakemake would take braces for wildcards: those of a regular
-    expression, or of hub.repo_id.
+    As a function of the wildcards, because in a plain text Snakemake would take braces for wildcards: those of a
+    regular expression, or of hub.repo_id.
     """
     value = config
     for key in keys:

@@ -4,6 +4,7 @@
 
 
 rule download_model:
+    """Fetch the base model and check that it is the pinned one."""
     input:
         script=stage("download_model"),
         modules=modules("download_model", source(config["model"]["source"])),
@@ -14,7 +15,6 @@ rule download_model:
     cache: True
     params:
         model=settings("model"),
-    """Fetch the base model and check that it is the pinned one."""
     message:
         "Download the base model"
     shell:
@@ -22,6 +22,7 @@ rule download_model:
 
 
 rule download_data:
+    """Fetch a task's splits and check that they are the pinned ones."""
     input:
         script=stage("download_data"),
         modules=lambda wildcards: modules("download_data", source(config["tasks"][wildcards.task]["source"])),
@@ -33,7 +34,6 @@ rule download_data:
     cache: True
     params:
         task=task_settings,
-    """Fetch a task's splits and check that they are the pinned ones."""
     message:
         "Download the problems of {wildcards.task}"
     shell:
@@ -45,6 +45,7 @@ rule download_data:
 
 
 rule format_gsm8k:
+    """Render every problem as the prompt that the model reads, and set the dev split aside."""
     input:
         script=stage("format_gsm8k"),
         modules=modules("format_gsm8k"),
@@ -60,7 +61,6 @@ rule format_gsm8k:
     params:
         prompt=settings("prompt"),
         task=task_settings,
-    """Render every problem as the prompt that the model reads, and set the dev split aside."""
     message:
         "Write the prompts of {wildcards.task}"
     shell:
@@ -76,6 +76,7 @@ rule format_gsm8k:
 
 
 rule export_croissant:
+    """Describe a task's splits in Croissant, the metadata format of data sets."""
     input:
         script=stage("export_croissant"),
         modules=modules("export_croissant"),
@@ -88,7 +89,6 @@ rule export_croissant:
         "<logs>/export_croissant/{task}.log",
     params:
         task=task_settings,
-    """Describe a task's splits in Croissant, the metadata format of data sets."""
     message:
         "Describe the data of {wildcards.task}"
     shell:

@@ -59,7 +59,7 @@ def require_machine():
 
 
 def guard():
-    """Ask also if this is a module of another workflow: Snakemake runs the onstart handler of the main workflow alone."""
+    """Ask also in a module: of all onstart handlers, Snakemake runs the main workflow's alone."""
     register, theirs = workflow.onstart, workflow._onstart
 
     def before(handler):

@@ -3,6 +3,7 @@
 
 
 rule evaluate:
+    """Measure a policy on a task; base and trained policies alike."""
     input:
         script=stage("evaluate"),
         modules=modules("evaluate", backend("eval")),
@@ -22,7 +23,6 @@ rule evaluate:
         eval=settings("eval"),
         prompt=settings("prompt"),
         task=task_settings,
-    """Measure a policy on a task; base and trained policies alike."""
     message:
         "Evaluate {wildcards.policy} on {wildcards.task}"
     shell:
@@ -39,6 +39,7 @@ rule evaluate:
 
 
 rule compare:
+    """Compare a trained policy with the base model, problem by problem."""
     input:
         script=stage("compare"),
         modules=modules("compare"),
@@ -50,7 +51,6 @@ rule compare:
         comparison="<results>/compare/{task}/{policy}.json",
     log:
         "<logs>/compare/{task}/{policy}.log",
-    """Compare a trained policy with the base model, problem by problem."""
     message:
         "Compare {wildcards.policy} with the base model on {wildcards.task}"
     shell:
@@ -64,6 +64,7 @@ rule compare:
 
 
 rule probe_contamination:
+    """Ask whether the base model knows the problems of a task by heart."""
     input:
         script=stage("probe_contamination"),
         modules=modules("probe_contamination"),
@@ -81,7 +82,6 @@ rule probe_contamination:
     params:
         eval=settings("eval"),
         problems=config["probe"]["problems"],
-    """Ask whether the base model knows the problems of a task by heart."""
     message:
         "Ask whether the base model knows {wildcards.task} by heart"
     shell:
@@ -95,6 +95,7 @@ rule probe_contamination:
 
 
 rule export_lm_eval:
+    """Write a task for lm-evaluation-harness that measures what evaluate measures."""
     input:
         script=stage("export_lm_eval"),
         modules=modules("export_lm_eval"),
@@ -106,7 +107,6 @@ rule export_lm_eval:
     params:
         prompt=settings("prompt"),
         eval=settings("eval"),
-    """Write a task for lm-evaluation-harness that measures what evaluate measures."""
     message:
         "Write {wildcards.task} for lm-evaluation-harness"
     shell:

@@ -1,8 +1,10 @@
-# In: every score of the run. Out: results.json, table.csv, report.html, hub/<policy>/; controls/ has the first three with
-# the control arms beside the run's. publish copies all of it into results/published/<run>/, which verify recomputes.
+# In: every score of the run. Out: results.json, table.csv, report.html, hub/<policy>/; controls/ has the first three
+# with the control arms beside the run's. publish copies all of it into results/published/<run>/, which verify
+# recomputes.
 
 
 rule tabulate_results:
+    """Gather every score, comparison and check into one file and one table."""
     input:
         script=stage("tabulate_results"),
         modules=modules("tabulate_results"),
@@ -22,7 +24,6 @@ rule tabulate_results:
         run=config["run"],
         policy=trained_policies()[0],
         headline=config["headline"],
-    """Gather every score, comparison and check into one file and one table."""
     message:
         "Tabulate the results"
     shell:
@@ -43,6 +44,7 @@ rule tabulate_results:
 
 
 rule report:
+    """Write the report: the table, the curves, the samples, and what it all was made with."""
     input:
         script=stage("report"),
         modules=modules("report"),
@@ -61,7 +63,6 @@ rule report:
     params:
         config=settings(),
         command=lambda wildcards: command(*filter(None, [wildcards.scope.rstrip("/")])),
-    """Write the report: the table, the curves, the samples, and what it all was made with."""
     message:
         "Write the report"
     shell:
@@ -81,6 +82,7 @@ rule report:
 
 
 rule export_gguf:
+    """Write a merged model in GGUF, and compare its logits with the model's."""
     input:
         script=stage("export_gguf"),
         modules=modules("export_gguf"),
@@ -97,7 +99,6 @@ rule export_gguf:
         name=lambda wildcards: f"{config['run']}-{wildcards.policy}",
         merge=settings("merge"),
         prompt=settings("prompt"),
-    """Write a merged model in GGUF, and compare its logits with the model's."""
     message:
         "Write {wildcards.policy} as GGUF"
     shell:
@@ -114,6 +115,7 @@ rule export_gguf:
 
 
 rule package_model:
+    """Put a trained model into one folder with its card, its scores and its checksums, ready for the Hub."""
     input:
         script=stage("package_model"),
         modules=modules("package_model"),
@@ -140,7 +142,6 @@ rule package_model:
         train=arm_settings("train"),
         rewards=arm_settings("rewards"),
         command=command(),
-    """Put a trained model into one folder with its card, its scores and its checksums, ready for the Hub."""
     message:
         "Package {wildcards.arm}, seed {wildcards.seed}"
     shell:
@@ -165,6 +166,7 @@ rule package_model:
 
 
 rule upload_hub:
+    """Upload a package to the Hub; the receipt names the commit it became."""
     input:
         script=stage("upload_hub"),
         modules=modules("upload_hub"),
@@ -175,7 +177,6 @@ rule upload_hub:
         "<logs>/upload_hub/{policy}.log",
     params:
         hub=settings("hub"),
-    """Upload a package to the Hub; the receipt names the commit it became."""
     message:
         "Upload {wildcards.policy}"
     shell:
@@ -188,6 +189,7 @@ rule upload_hub:
 
 
 rule verify_pins:
+    """Ask the Hub whether every pinned revision and checksum of the configs is there."""
     input:
         script=stage("verify_pins"),
         modules=modules("verify_pins", "scripts/sources/hf.py"),
@@ -196,7 +198,6 @@ rule verify_pins:
     params:
         default=f"{ROOT}config/config.yaml",
         overlays=overlays(),
-    """Ask the Hub whether every pinned revision and checksum of the configs is there."""
     message:
         "Look up every pin"
     shell:
@@ -204,6 +205,7 @@ rule verify_pins:
 
 
 rule publish:
+    """Copy a finished run and its controls into the published record."""
     input:
         script=stage("publish"),
         modules=modules("publish"),
@@ -221,7 +223,6 @@ rule publish:
     params:
         config=settings(),
         commands=[command(), command("controls")],
-    """Copy a finished run and its controls into the published record."""
     message:
         "Publish the record of the run"
     shell:
@@ -238,6 +239,7 @@ rule publish:
 
 
 rule verify:
+    """Recompute every published number, and compare the fresh ones that are here."""
     input:
         script=stage("verify"),
         modules=modules("verify"),
@@ -246,7 +248,6 @@ rule verify:
     params:
         records=place("<published>"),
         results=str(Path(place("<results>")).parent),
-    """Recompute every published number, and compare the fresh ones that are here."""
     message:
         "Verify the published records"
     shell:
@@ -258,6 +259,7 @@ rule verify:
 
 
 rule build_image:
+    """Build the container image of the environment."""
     input:
         script=stage("build_image"),
         modules=modules("build_image"),
@@ -269,7 +271,6 @@ rule build_image:
         definition=DEFINITION,
         locks=LOCKS,
         image=IMAGE,
-    """Build the container image of the environment."""
     message:
         "Build the image of environment {params.environment}"
     shell:

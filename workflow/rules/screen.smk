@@ -7,6 +7,8 @@ from pathlib import Path
 from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.common import LogEvent
 
+SHOWN = ("Nothing to be done", "Complete log", "Congratulations")  # of what Snakemake tells; the last is of --lint
+
 
 def quiet_screen():
     """Under profiles/default: a line a job on the screen, and Snakemake's whole listing in its log file.
@@ -33,7 +35,7 @@ def on_screen(record):
     text = record.getMessage()
     if "CalledProcessError in file" in text or "eligible for caching" in text:
         return False
-    return record.levelno >= logging.WARNING or text.startswith(("Nothing to be done", "Complete log"))
+    return record.levelno >= logging.WARNING or text.startswith(SHOWN)
 
 
 def made_by(rule):

@@ -3,6 +3,7 @@
 
 
 rule train_grpo:
+    """Train an adapter with GRPO; what ran, step by step, goes into training/<policy>/."""
     input:
         script=stage("train_grpo"),
         modules=modules("train_grpo", backend("train")),
@@ -27,7 +28,6 @@ rule train_grpo:
         rewards=arm_settings("rewards"),
         prompt=settings("prompt"),
         source=config["model"]["source"],
-    """Train an adapter with GRPO; what ran, step by step, goes into training/<policy>/."""
     message:
         "Train {wildcards.arm}, seed {wildcards.seed}"
     shell:
@@ -48,6 +48,7 @@ rule train_grpo:
 
 
 rule merge_lora:
+    """Merge an adapter into the base model."""
     input:
         script=stage("merge_lora"),
         modules=modules("merge_lora"),
@@ -59,7 +60,6 @@ rule merge_lora:
         "<logs>/merge_lora/{arm}-seed{seed}.log",
     benchmark:
         "<logs>/merge_lora/{arm}-seed{seed}.tsv"
-    """Merge an adapter into the base model."""
     message:
         "Merge {wildcards.arm}, seed {wildcards.seed}, into the base model"
     shell:
@@ -71,6 +71,7 @@ rule merge_lora:
 
 
 rule check_merge:
+    """Compare the merged model with the adapted one, logit by logit."""
     input:
         script=stage("check_merge"),
         modules=modules("check_merge"),
@@ -91,7 +92,6 @@ rule check_merge:
         merge=settings("merge"),
         train=arm_settings("train"),
         prompt=settings("prompt"),
-    """Compare the merged model with the adapted one, logit by logit."""
     message:
         "Check that merged {wildcards.arm}, seed {wildcards.seed}, is the trained policy"
     shell:
