@@ -107,6 +107,19 @@ def repository_files(root=ROOT):
     return sorted(name for name in set(names) if (root / name).is_file())
 
 
+def call(folder, *arguments, snakemake="snakemake", **environment):
+    """Run snakemake in `folder`; returns the finished process, what a terminal would show as its stdout."""
+    return subprocess.run(
+        [snakemake, "--cores", "2", *map(str, arguments)],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        env=os.environ | {key: str(value) for key, value in environment.items()},
+    )
+
+
 class Checkout:
     """A copy of the repository's files, as a clone would have them, with the tiny run as an overlay."""
 

@@ -1,6 +1,5 @@
 """The workflow in the hands of others: as a module, from a repository, in folders, locales and shells of any kind."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, repository_files
+from conftest import ROOT, call, repository_files
 
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 RAW = "data/word_problems/raw/test.jsonl"
@@ -17,19 +16,6 @@ GENERATED = {
     "size": {"train": 40, "test": 20},
     "dev": 8,
 }
-
-
-def call(folder, *arguments, snakemake="snakemake", **environment):
-    """Run snakemake in `folder`, both its streams as one text."""
-    return subprocess.run(
-        [snakemake, "--cores", "1", *map(str, arguments)],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-        env=os.environ | {key: str(value) for key, value in environment.items()},
-    )
 
 
 def plan(folder, *arguments, **environment):

@@ -63,14 +63,14 @@ def belongs(path):
 
 
 def lay_out(files, folder):
-    """Make `folder` hold `files` and nothing else; a file that is right already keeps its time."""
-    for path in [path for path in folder.rglob("*") if path.is_file() and path.relative_to(folder) not in files]:
-        path.unlink()
+    """Make `folder` hold `files` and, bytecode aside, nothing else; a file that is right already is left alone."""
+    for path in [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]:
+        if path.relative_to(folder) not in files:
+            path.unlink(missing_ok=True)
     for path, content in files.items():
-        target = folder / path
+        target, new = folder / path, folder.with_name(f".{folder.name}.{os.getpid()}")
         if not (target.is_file() and target.read_bytes() == content):
             target.parent.mkdir(parents=True, exist_ok=True)
-            new = target.with_name(f"{target.name}.{os.getpid()}")
             new.write_bytes(content)
             new.replace(target)
 

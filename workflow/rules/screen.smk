@@ -13,13 +13,14 @@ SHOWN = ("Nothing to be done", "Complete log", "Congratulations")  # of what Sna
 def quiet_screen():
     """Under profiles/default: a line a job on the screen, and Snakemake's whole listing in its log file.
 
-    The profile's `quiet` would hold for the log file and for dry-runs too, and would hide the jobs' messages.
+    The profile's `quiet` would hold for the log file, for dry-runs and for who asks to see more (--printshellcmds) too,
+    and would hide the jobs' messages.
     """
     for handler in workflow.logger_manager.logger.handlers:
         for each in [each for each in handler.filters if {Quietness.RULES, Quietness.HOST} <= set(each.quiet)]:
             if isinstance(handler, logging.FileHandler):
                 each.quiet = handler.formatter.quiet = set()
-            elif each.dryrun:
+            elif each.dryrun or each.verbose or each.printshellcmds or handler.formatter.show_failed_logs:
                 each.quiet = handler.formatter.quiet = {Quietness.HOST}
             else:
                 handler.filters.insert(0, on_screen)
@@ -53,7 +54,8 @@ def show_table():
 
 def show_error():
     """Make the failed job's own error line the last on the screen: Snakemake has more to say after onerror."""
-    for job in workflow.scheduler.failed:
+    failed = [job for each in workflow.scheduler.failed for job in (each.jobs if each.is_group() else [each])]
+    for job in failed:
         logs = [Path(log).read_text(encoding="utf-8", errors="replace") for log in job.log if Path(log).exists()]
         lines = [line for log in logs for line in log.splitlines() if line.startswith("error: ")]
         line = lines[-1] if lines else f"error: {job.rule.name} failed: {', '.join(job.log)} says how"
