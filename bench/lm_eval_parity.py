@@ -3,7 +3,7 @@
     .venv/bin/python -m venv .venv/lm_eval
     echo "$PWD"/.venv/lib/python3*/site-packages > .venv/lm_eval/lib/python3*/site-packages/shared.pth
     .venv/lm_eval/bin/pip install lm-eval==0.4.13
-    python tests/bench/lm_eval_parity.py --run smollm2-135m-cpu --task word_problems
+    python bench/lm_eval_parity.py --run smollm2-135m-cpu --task word_problems
 
 Problems are batched otherwise than ours, which changes the last bits of the logits; disagreements are printed in full.
 """

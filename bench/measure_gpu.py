@@ -1,4 +1,4 @@
-"""What only a GPU can show, piece by piece: python tests/gpu/measure.py --out DIR --model DIR --data DIR
+"""What only a GPU can show, piece by piece: python bench/measure_gpu.py --out DIR --model DIR --data DIR
 
 Needs the packages of envs/gpu.txt without Snakemake, a folder with SmolLM2-135M-Instruct, a folder with GSM8K's splits,
 and no network. Each piece writes DIR/<piece>.json with what it measured, the hardware and the versions, or <piece>.txt
@@ -26,7 +26,7 @@ from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 PACKAGES = "torch transformers trl peft vllm unsloth unsloth_zoo bitsandbytes accelerate datasets triton".split()
 # Holds a script to a part of the GPU, as if the rest were not there.
 CAPPED = """
