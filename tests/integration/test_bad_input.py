@@ -71,7 +71,7 @@ def test_data(checkout, bad, settings, says):
 
 def test_answer_that_is_not_a_number(checkout):
     """Found when problems are formatted: downloads do not depend on what a number is."""
-    (checkout.folder / "good.jsonl").write_text((GOOD + GOOD.replace("Q?", "R?")))
+    (checkout.folder / "good.jsonl").write_text(GOOD + GOOD.replace("Q?", "R?"))
     (checkout.folder / "bad.jsonl").write_text(json.dumps(RECORD | {"question": "S?", "answer": "#### two"}))
     task = json.dumps({"dev": 1, "limit": {}})
     paths = [f"--{name}={path}" for name, path in (("raw-train", "good.jsonl"), ("raw-test", "bad.jsonl"))]
