@@ -10,7 +10,7 @@ run: .venv/cpu ## make the environment and run the default run, from the downloa
 test: .venv/test ## make the environment with the test tools and run the test suite
 	pytest
 
-INSTALL := pip install --disable-pip-version-check --no-deps --require-hashes --requirement
+INSTALL := pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement
 
 # torch's CPU build where the machine's package indexes have it; else the public index's build with its CUDA libraries.
 .venv/cpu: envs/cpu.txt envs/cpu-torch.txt envs/cpu-torch-public.txt

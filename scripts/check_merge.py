@@ -1,88 +1,69 @@
-"""Check that the merged model is the adapted one: same next tokens, and how far their logits are apart at most."""
+"""Check that the merged model is the adapted one: same next tokens, and by how much their logits differ at most."""
 
 import argparse
 import json
 from pathlib import Path
 
 from backends.determinism import fix
+from backends.next_token import logit_differences, next_token_logits
 from backends.quantisation import quantised
-from backends.shared_prefix import share_prefix
-from gsm8k.prompt import with_prefill
-from gsm8k.records import read_jsonl, write_json
-
-BATCH = 50
-
-
-def differences(expected, found):
-    """How alike two policies' logits are: the share of rows with the same largest, the largest and mean difference."""
-    distance = (expected - found).abs()
-    return {
-        "agreement": (expected.argmax(-1) == found.argmax(-1)).float().mean().item(),
-        "max_logit_difference": distance.max().item(),
-        "mean_logit_difference": distance.mean().item(),
-    }
-
-
-def last_logits(policy, tokenizer, prompts):
-    """Logits of the first token of each completion, float32, shape (prompts, vocabulary)."""
-    import torch
-    from tqdm import tqdm
-
-    rows = []
-    for start in tqdm(range(0, len(prompts), BATCH), unit="batch"):
-        batch = tokenizer.apply_chat_template(
-            prompts[start : start + BATCH],
-            add_generation_prompt=True,
-            padding=True,
-            return_tensors="pt",
-            return_dict=True,
-        ).to(policy.device)
-        with torch.inference_mode():
-            rows.append(policy(**batch, logits_to_keep=1).logits[:, -1].float().cpu())
-    return torch.cat(rows)
+from backends.tokenizer import load_tokenizer
+from speed.shared_prefix import share_prefix
+from stage.environment import environment, environment_of
+from stage.files import read_jsonl, sha256, write_json
+from stage.screen import run
 
 
 def main(args):
     import torch
     from peft import PeftModel
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
-    settings, train = json.loads(args.settings), json.loads(args.train)
+    settings, train = json.loads(args.merge_config), json.loads(args.train_config)
     fix(seed=0, threads=settings["threads"])
-    prompts = [record["prompt"] for record in read_jsonl(args.data)[: settings["items"]]]
-    tokenizer = AutoTokenizer.from_pretrained(args.merged, padding_side="left")
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    with_prefill(tokenizer, json.loads(args.prompt)["prefill"])
-    # On a GPU: what it cannot hold stays in the machine's memory.
-    where = {"device_map": "auto"} if torch.cuda.is_available() else {}
+    prompts = [problem["prompt"] for problem in read_jsonl(args.data)[: settings["problems"]]]
+    tokenizer = load_tokenizer(args.merged, json.loads(args.prompt_config)["prefill"])
+    # On a GPU, layers that it cannot hold stay in the machine's memory.
+    placed = {"device_map": "auto"} if torch.cuda.is_available() else {}
 
-    def load(folder, **how):
-        return share_prefix(AutoModelForCausalLM.from_pretrained(folder, **({"dtype": "auto"} | where | how)).eval())
+    def logits(policy, name):
+        return next_token_logits(policy.eval(), tokenizer, prompts, f"check {args.check.stem}, {name}")
 
-    def adapted(**how):
-        return last_logits(PeftModel.from_pretrained(load(args.model, **how), args.adapter).eval(), tokenizer, prompts)
+    def load(folder, **options):
+        policy = AutoModelForCausalLM.from_pretrained(folder, **({"dtype": "auto"} | placed | options))
+        return share_prefix(policy.eval())
 
-    expected = last_logits(load(args.merged), tokenizer, prompts)
-    merge = {"items": len(prompts)} | differences(expected, adapted())
-    if not merge["max_logit_difference"] <= settings["atol"]:  # nor is it where a logit is not a number
+    def adapted(name, **options):
+        return logits(PeftModel.from_pretrained(load(args.model, **options), args.adapter), name)
+
+    expected = logits(load(args.merged), "merged model")
+    check = {"problems": len(prompts)} | logit_differences(expected, adapted("adapted base"))
+    if not check["max_logit_difference"] <= settings["atol"]:  # which NaN is not either
         raise SystemExit(
-            f"error: merged and adapted model differ by {merge['max_logit_difference']:.3g} in a logit, merge.atol is "
+            f"error: merged and adapted model differ by {check['max_logit_difference']:.3g} in a logit, merge.atol is "
             f"{settings['atol']}: the merge lost the adapter or changed the base; merge into a 16- or 32-bit base model"
         )
-    # Where the adapter was trained on a base in 4 bit, the merged model is not quite what was trained: how far off?
-    if how := quantised(train):
-        merge["four_bit_base"] = differences(expected, adapted(**how, dtype=getattr(torch, train["dtype"])))
-    write_json(args.report, merge)
+    # If the base was in 4 bit during training, the merged model is not quite what was trained: how far off is it?
+    if options := quantised(train):
+        found = adapted("adapted base in 4 bit", **options, dtype=getattr(torch, train["dtype"]))
+        check["four_bit_base"] = logit_differences(expected, found)
+    check["weights"] = {path.name: sha256(path) for path in sorted(args.merged.glob("*.safetensors"))}
+    check["environments"] = {
+        "download_model": environment_of(args.model),
+        f"merge_lora/{args.check.stem}": environment_of(args.merged),
+        f"check_merge/{args.check.stem}": environment(),
+    }
+    write_json(args.check, check)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", required=True, help="the config section `merge`, as JSON")
-    parser.add_argument("--train", required=True, help="the config section `train` of the arm, as JSON")
-    parser.add_argument("--prompt", required=True, help="the config section `prompt`, as JSON")
+    parser.add_argument("--merge-config", required=True, help="the config section `merge`, as JSON")
+    parser.add_argument("--train-config", required=True, help="the config section `train` of the arm, as JSON")
+    parser.add_argument("--prompt-config", required=True, help="the config section `prompt`, as JSON")
     parser.add_argument("--model", required=True, type=Path, help="directory of the base model")
     parser.add_argument("--adapter", required=True, type=Path, help="directory of the adapter")
     parser.add_argument("--merged", required=True, type=Path, help="directory of the merged model")
     parser.add_argument("--data", required=True, type=Path, help="formatted problems, JSONL")
-    parser.add_argument("--report", required=True, type=Path, help="JSON to write")
-    main(parser.parse_args())
+    parser.add_argument("--check", required=True, type=Path, help="JSON to write")
+    run(main, parser)

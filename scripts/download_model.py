@@ -4,8 +4,11 @@ import argparse
 import json
 from pathlib import Path
 
-from gsm8k.records import remove, replacing, require_space, sha256
+from backends.tokenizer import load_tokenizer
 from sources import fetch
+from stage.environment import environment
+from stage.files import remove, replacing, require_space, sha256, write_json
+from stage.screen import run
 
 
 def check_weights(folder, expected):
@@ -36,28 +39,21 @@ def dequantize(gguf):
 
 
 def main(args):
-    settings = json.loads(args.settings)
-    require_space(args.model, int(settings["disk_gb"] * 1e9))
+    config = json.loads(args.model_config)
+    require_space(args.model, int(config["disk_gb"] * 1e9))
     with replacing(args.model) as folder:
         folder.mkdir()
-        fetch(settings["source"], folder, "model")
-        check_weights(folder, settings["sha256"])
+        fetch(config["source"], folder, "model")
+        check_weights(folder, config["sha256"])
         for gguf in folder.glob("*.gguf"):
             dequantize(gguf)
-        check_tokenizer(folder)
+        load_tokenizer(folder)  # a model that cannot be prompted as a chat stops here, not after an hour
         remove(folder / ".cache")  # the Hub client's notes on its download: times, no content
-
-
-def check_tokenizer(folder):
-    """Stop here, not after an hour of training, where the model cannot be prompted as a chat."""
-    from gsm8k.prompt import with_prefill
-    from transformers import AutoTokenizer
-
-    with_prefill(AutoTokenizer.from_pretrained(folder), "")
+        write_json(folder / "environment.json", environment())
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", required=True, help="the config section `model`, as JSON")
-    parser.add_argument("--model", required=True, type=Path, help="directory to make")
-    main(parser.parse_args())
+    parser.add_argument("--model-config", required=True, help="the config section `model`, as JSON")
+    parser.add_argument("--model", required=True, type=Path, help="directory to write")
+    run(main, parser)

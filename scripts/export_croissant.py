@@ -10,7 +10,8 @@ import json
 import os
 from pathlib import Path
 
-from gsm8k.records import sha256, write_json
+from stage.files import sha256, write_json
+from stage.screen import run
 
 SPLITS = ("train", "dev", "test")
 
@@ -31,7 +32,7 @@ CONTEXT = {
 FIELDS = {
     "id": "the problem's name",
     "answer": "the gold answer, canonical",
-    "family": "the kind of problem that scores are sliced by",
+    "family": "the slice that the problem is scored in",
 }
 
 
@@ -42,7 +43,7 @@ def describe(task, source, files, folder):
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": task,
-        "description": f"Problems of the task {task}, made from {source}: chat prompts and gold answers.",
+        "description": f"Problems of the task {task}, from {source}: chat prompts and gold answers.",
         "version": "1.0.0",
         "distribution": [
             {
@@ -79,14 +80,14 @@ def describe(task, source, files, folder):
 
 def main(args):
     files = {split: getattr(args, split) for split in SPLITS}
-    write_json(args.json, describe(args.task, json.loads(args.task_settings)["source"], files, args.json.parent))
+    write_json(args.json, describe(args.task, json.loads(args.task_config)["source"], files, args.json.parent))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", required=True, help="the task's name")
-    parser.add_argument("--task-settings", required=True, help="the config section `tasks.<task>`, as JSON")
+    parser.add_argument("--task-config", required=True, help="the config section `tasks.<task>`, as JSON")
     for split in SPLITS:
         parser.add_argument(f"--{split}", required=True, type=Path, help="formatted problems, JSONL")
     parser.add_argument("--json", required=True, type=Path, help="description to write")
-    main(parser.parse_args())
+    run(main, parser)

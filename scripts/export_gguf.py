@@ -1,7 +1,7 @@
-"""Write a merged model as GGUF, for llama.cpp and what builds on it, and compare what it says with the model itself.
+"""Write a merged model as GGUF, for llama.cpp and programs built on it, and compare its next tokens with the model's.
 
 Llama and Qwen2 models with byte-level BPE tokenizers. The file is read back by transformers, so the comparison covers
-the tensors, their order and their quantisation; llama.cpp's own tokenizer is not a part of it.
+the tensors, their order and their quantisation, and not llama.cpp's own tokenizer.
 """
 
 import argparse
@@ -9,17 +9,18 @@ import json
 from pathlib import Path
 
 from backends.determinism import fix
-from check_merge import last_logits
-from gsm8k.prompt import with_prefill
-from gsm8k.records import read_jsonl, replacing, require_space, tree_size, write_json
+from backends.next_token import logit_differences, next_token_logits
+from backends.tokenizer import load_tokenizer
+from stage.files import read_json, read_jsonl, replacing, require_space, tree_size, write_json
+from stage.screen import run
 
 TYPES = {"F32": "ALL_F32", "F16": "MOSTLY_F16", "Q8_0": "MOSTLY_Q8_0"}
-# What llama.cpp calls a tokenizer's way of splitting text, by what stands in its `pre_tokenizer`.
+# llama.cpp's name for a tokenizer's way of splitting text, by a mark in its `pre_tokenizer`.
 SPLITS = {'"Digits"': "smollm", "\\\\p{N}{1,3}": "llama-bpe", "\\\\p{N}": "qwen2", '"ByteLevel"': "gpt-2"}
 
 
 def require_known(config):
-    """Stop at a model whose parts this file would write wrongly."""
+    """Stop if this file would write parts of the model wrongly."""
     rope = config.rope_parameters["rope_type"]
     if config.model_type not in ("llama", "qwen2") or rope != "default":
         raise SystemExit(
@@ -47,7 +48,7 @@ def add_tokenizer(writer, folder, vocab_size):
     """Tokens, merges, special tokens and chat template."""
     import gguf
 
-    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer = read_json(folder / "tokenizer.json")
     splitting = json.dumps(tokenizer["pre_tokenizer"])
     names = {i: token for token, i in tokenizer["model"]["vocab"].items()}
     kinds = dict.fromkeys(names, gguf.TokenType.NORMAL)
@@ -67,7 +68,7 @@ def interleave(weights, heads):
 
 
 def add_tensors(writer, folder, config, kind):
-    """Every tensor under GGUF's name: matrices in the wanted type where its blocks fit, vectors in float32."""
+    """Every tensor under GGUF's name: matrices in the wanted type if its blocks fit, vectors in float32."""
     import gguf
     from safetensors import safe_open
     from tqdm import tqdm
@@ -96,30 +97,22 @@ def writer_arch(config):
     return {"llama": gguf.MODEL_ARCH.LLAMA, "qwen2": gguf.MODEL_ARCH.QWEN2}[config.model_type]
 
 
-def parity(args, items):
+def parity(args, problems):
     """How the next-token logits of the GGUF file compare with those of the model, on the same tokens."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    from transformers import AutoModelForCausalLM, GgufConfig
 
-    prompts = [record["prompt"] for record in read_jsonl(args.data)[:items]]
-    tokenizer = AutoTokenizer.from_pretrained(args.merged, padding_side="left")
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    with_prefill(tokenizer, json.loads(args.prompt)["prefill"])
+    prompts = [problem["prompt"] for problem in read_jsonl(args.data)[:problems]]
+    tokenizer = load_tokenizer(args.merged, json.loads(args.prompt_config)["prefill"])
 
-    def logits(folder, **options):
+    def logits(folder, label, **options):
         policy = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **options).eval()
-        return last_logits(policy, tokenizer, prompts)
+        return next_token_logits(policy, tokenizer, prompts, f"compare {args.gguf.name}, {label}")
 
-    expected = logits(args.merged)
+    expected = logits(args.merged, "the model")
     dequantized = GgufConfig(dequantize=True)
-    found = logits(args.gguf.parent, gguf_file=args.gguf.name, quantization_config=dequantized)
-    differences = (expected - found).abs()
-    return {
-        "items": len(prompts),
-        "agreement": (expected.argmax(-1) == found.argmax(-1)).float().mean().item(),
-        "max_logit_difference": differences.max().item(),
-        "mean_logit_difference": differences.mean().item(),
-    }
+    found = logits(args.gguf.parent, "the GGUF file", gguf_file=args.gguf.name, quantization_config=dequantized)
+    return {"problems": len(prompts)} | logit_differences(expected, found)
 
 
 def main(args):
@@ -129,7 +122,7 @@ def main(args):
     config = AutoConfig.from_pretrained(args.merged)
     require_known(config)
     require_space(args.gguf, tree_size(args.merged))
-    settings = json.loads(args.settings)
+    settings = json.loads(args.merge_config)
     fix(seed=0, threads=settings["threads"])
     with replacing(args.gguf) as partial:
         writer = gguf.GGUFWriter(partial, config.model_type)
@@ -142,17 +135,17 @@ def main(args):
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file(progress=True)
         writer.close()
-    write_json(args.parity, {"type": args.type} | parity(args, settings["items"]))
+    write_json(args.parity, {"type": args.type} | parity(args, settings["problems"]))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--type", required=True, choices=TYPES, help="number format of the matrices")
     parser.add_argument("--name", required=True, help="the model's name in the file")
-    parser.add_argument("--settings", required=True, help="the config section `merge`, as JSON")
-    parser.add_argument("--prompt", required=True, help="the config section `prompt`, as JSON")
+    parser.add_argument("--merge-config", required=True, help="the config section `merge`, as JSON")
+    parser.add_argument("--prompt-config", required=True, help="the config section `prompt`, as JSON")
     parser.add_argument("--merged", required=True, type=Path, help="directory of the merged model")
     parser.add_argument("--data", required=True, type=Path, help="formatted problems, JSONL")
     parser.add_argument("--gguf", required=True, type=Path, help="file to write")
     parser.add_argument("--parity", required=True, type=Path, help="JSON to write")
-    main(parser.parse_args())
+    run(main, parser)

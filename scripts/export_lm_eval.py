@@ -4,18 +4,19 @@
     lm_eval --model hf --model_args pretrained=results/smollm2-135m-cpu/models/base,dtype=float32 \\
         --include_path results/smollm2-135m-cpu/lm_eval --tasks word_problems --apply_chat_template --log_samples
 
-Run it where Snakemake runs: the task names its file of problems relative to that folder. math-verify is not exported.
+Run it in Snakemake's folder: the task names its file of problems relative to that. math-verify is not exported.
 """
 
 import argparse
 import json
 from pathlib import Path
 
-from gsm8k.number import NUMBER
-from gsm8k.records import replacing
+from reasoning.number import NUMBER
+from stage.files import write_text
+from stage.screen import run
 
 
-def task(name, data, prompt, settings):
+def lm_eval_task(name, data, prompt, settings):
     """The task as a value to write as YAML; `prompt` and `settings` are the config sections `prompt` and `eval`."""
     sampling = dict(settings["sampling"])
     examples = [{"prompt": [{"content": e["question"]}], "answer": e["completion"]} for e in prompt["examples"]]
@@ -60,16 +61,15 @@ def task(name, data, prompt, settings):
 def main(args):
     import yaml
 
-    value = task(args.task, args.data, json.loads(args.prompt), json.loads(args.settings))
-    with replacing(args.yaml) as partial:
-        partial.write_text(yaml.safe_dump(value, sort_keys=False, allow_unicode=True))
+    task = lm_eval_task(args.task, args.data, json.loads(args.prompt_config), json.loads(args.eval_config))
+    write_text(args.yaml, yaml.safe_dump(task, sort_keys=False, allow_unicode=True))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", required=True, help="the task's name")
     parser.add_argument("--data", required=True, type=Path, help="formatted problems, JSONL")
-    parser.add_argument("--prompt", required=True, help="the config section `prompt`, as JSON")
-    parser.add_argument("--settings", required=True, help="the config section `eval`, as JSON")
+    parser.add_argument("--prompt-config", required=True, help="the config section `prompt`, as JSON")
+    parser.add_argument("--eval-config", required=True, help="the config section `eval`, as JSON")
     parser.add_argument("--yaml", required=True, type=Path, help="task to write")
-    main(parser.parse_args())
+    run(main, parser)

@@ -1,59 +1,61 @@
-"""Turn GSM8K records into prompts and gold answers, and carve a dev split from the training records."""
+"""Turn problems in GSM8K's form into prompts and gold answers, and set a dev split aside from the training problems."""
 
 import argparse
 import json
 import random
-import re
 from pathlib import Path
 
-from gsm8k.number import number
-from gsm8k.prompt import messages
-from gsm8k.records import gold, read_gsm8k, write_jsonl
-
-STEP = re.compile(r"<<[^<>=]*=([^<>]*)>>")  # GSM8K's calculator annotations: <<3*4=12>>
-
-
-def family(record):
-    """What the scores are sliced by: the template's name, or for real GSM8K the number of annotated steps."""
-    return record.get("family") or f"{len(STEP.findall(record['answer']))} steps"
+from reasoning.number import number
+from reasoning.problems import family, final_answer, read_problems, step_results
+from reasoning.prompt import messages
+from stage.files import write_jsonl
+from stage.screen import run
 
 
-def format_record(record, split, index, prompt):
-    """One problem: `{id, prompt, answer, steps, family}`: chat messages, gold answer, intermediate results."""
+def gold(problem, name):
+    """The canonical gold answer of a problem called `name`; SystemExit if it is not a number."""
+    text = final_answer(problem)
+    if (value := number(text)) is None:
+        raise SystemExit(f"error: problem {name}: the answer {text!r} is not a number")
+    return value
+
+
+def format_problem(problem, name, prompt):
+    """`{id, prompt, answer, steps, family}`: chat messages, gold answer, intermediate results."""
     return {
-        "id": f"{split}-{index}",
-        "prompt": messages(record["question"], prompt),
-        "answer": gold(record),
-        "steps": [number(result) for result in STEP.findall(record["answer"]) if number(result) is not None],
-        "family": family(record),
+        "id": name,
+        "prompt": messages(problem["question"], prompt),
+        "answer": gold(problem, name),
+        "steps": [value for text in step_results(problem) if (value := number(text)) is not None],
+        "family": family(problem),
     }
 
 
 def split_dev(train, test, dev, seed):
-    """(train, dev): `dev` records drawn at random; a question that also stands in test is dropped, not leaked."""
-    held_out = {record["question"] for record in test}
-    train = [record for record in train if record["question"] not in held_out]
+    """(train, dev): `dev` problems drawn at random; a question that is also in test is dropped, so that none leaks."""
+    held_out = {problem["question"] for problem in test}
+    train = [problem for problem in train if problem["question"] not in held_out]
     if dev >= len(train):
-        raise SystemExit(f"error: a dev split of {dev} leaves none of the {len(train)} training records to train on")
+        raise SystemExit(f"error: a dev split of {dev} leaves none of the {len(train)} training problems to train on")
     drawn = set(random.Random(seed).sample(range(len(train)), dev))
-    return [r for i, r in enumerate(train) if i not in drawn], [r for i, r in enumerate(train) if i in drawn]
+    return [p for i, p in enumerate(train) if i not in drawn], [p for i, p in enumerate(train) if i in drawn]
 
 
 def main(args):
-    prompt, task = json.loads(args.prompt), json.loads(args.task)
-    test = read_gsm8k(args.raw_test)
-    train, dev = split_dev(read_gsm8k(args.raw_train), test, task["dev"], seed=0)
-    for split, records, path in (("train", train, args.train), ("dev", dev, args.dev), ("test", test, args.test)):
-        records = records[: task["limit"].get(split)]
-        write_jsonl(path, [format_record(r, split, i, prompt) for i, r in enumerate(records)])
+    prompt, task = json.loads(args.prompt_config), json.loads(args.task_config)
+    test = read_problems(args.raw_test)
+    train, dev = split_dev(read_problems(args.raw_train), test, task["dev"], seed=0)
+    for split, problems, path in (("train", train, args.train), ("dev", dev, args.dev), ("test", test, args.test)):
+        problems = problems[: task["limit"].get(split)]
+        write_jsonl(path, [format_problem(problem, f"{split}-{i}", prompt) for i, problem in enumerate(problems)])
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--prompt", required=True, help="the config section `prompt`, as JSON")
-    parser.add_argument("--task", required=True, help="the config section `tasks.<task>`, as JSON")
-    parser.add_argument("--raw-train", required=True, type=Path, help="GSM8K records")
-    parser.add_argument("--raw-test", required=True, type=Path, help="GSM8K records")
+    parser.add_argument("--prompt-config", required=True, help="the config section `prompt`, as JSON")
+    parser.add_argument("--task-config", required=True, help="the config section `tasks.<task>`, as JSON")
+    parser.add_argument("--raw-train", required=True, type=Path, help="problems in GSM8K's form, JSONL")
+    parser.add_argument("--raw-test", required=True, type=Path, help="problems in GSM8K's form, JSONL")
     for split in ("train", "dev", "test"):
         parser.add_argument(f"--{split}", required=True, type=Path, help="JSONL to write")
-    main(parser.parse_args())
+    run(main, parser)

@@ -3,7 +3,9 @@
 import argparse
 from pathlib import Path
 
-from gsm8k.records import replacing, require_space, tree_size
+from stage.environment import environment
+from stage.files import replacing, require_space, tree_size, write_json
+from stage.screen import run
 
 
 def main(args):
@@ -16,11 +18,12 @@ def main(args):
     with replacing(args.merged) as folder:
         merged.save_pretrained(folder)
         AutoTokenizer.from_pretrained(args.model).save_pretrained(folder)
+        write_json(folder / "environment.json", environment())
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True, type=Path, help="directory of the base model, 16- or 32-bit")
     parser.add_argument("--adapter", required=True, type=Path, help="directory of the adapter")
-    parser.add_argument("--merged", required=True, type=Path, help="directory to make")
-    main(parser.parse_args())
+    parser.add_argument("--merged", required=True, type=Path, help="directory to write")
+    run(main, parser)

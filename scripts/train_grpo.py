@@ -11,9 +11,12 @@ from tempfile import TemporaryDirectory
 
 from backends import backend
 from backends.determinism import fix
-from backends.gpu_memory import write_peak
-from gsm8k.records import read_jsonl, remove, replacing, write_json
-from gsm8k.rewards import reward_functions
+from backends.gpu_memory import peak
+from backends.tokenizer import token_ids
+from reasoning.rewards import reward_functions
+from stage.environment import environment
+from stage.files import read_json, read_jsonl, remove, replacing, write_json
+from stage.screen import Progress, run
 
 KL_ROLLOUTS = 2
 
@@ -22,7 +25,7 @@ CLOCK = {"step_time", "train_runtime", "train_samples_per_second", "train_steps_
 
 
 def original(config):
-    """TRL's own GRPOConfig, where `config` may be a class that Unsloth derived from it and put in its place."""
+    """TRL's own GRPOConfig; `config` may be a class that Unsloth derived from it and put in its place."""
     return [c for c in config.__mro__ if c.__name__.endswith("GRPOConfig")][-1]
 
 
@@ -37,12 +40,12 @@ def stated(config, settings):
 
 
 def require_requested(asked, used):
-    """Stop where the training arguments `used` are not `asked`, what TRL makes of the settings; both as mappings."""
+    """Stop if the training arguments `used` are not those `asked` for, which TRL made of the settings."""
     if changed := [key for key in asked if used.get(key) != asked[key]]:
         found = ", ".join(f"{key} from {asked[key]!r} to {used.get(key)!r}" for key in changed)
         raise SystemExit(
-            f"error: the backend changes what was asked for, {found}: state under train.grpo what is to hold, or set "
-            "train.backend to trl"
+            f"error: the backend changes what was asked for, {found}: state the value you want under train.grpo, or "
+            "set train.backend to trl"
         )
 
 
@@ -50,24 +53,24 @@ def write_history(path, logs):
     """One row a step, one column a quantity that TRL logged: loss, rewards, lengths, entropy, kl, clipping."""
     rows = [{k: v for k, v in row.items() if k not in CLOCK} for row in logs if "reward" in row]
     columns = sorted({key for row in rows for key in row} - {"step"})
-    with open(path, "w", newline="") as file:
+    with replacing(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, ["step", *columns], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 
 
 def save_adapter(policy, folder, source):
-    """Save the adapter, named after the base model's source and not after a path of this machine."""
+    """Save the adapter; its config names the base model's source and not a path of this machine."""
     policy.save_pretrained(folder)
     remove(folder / "README.md")  # PEFT's blank model card
-    config = json.loads((folder / "adapter_config.json").read_text())
+    config = read_json(folder / "adapter_config.json")
     # PEFT keeps the module names as a set, whose order differs from process to process.
     fixed = {"base_model_name_or_path": source, "target_modules": sorted(config["target_modules"])}
     write_json(folder / "adapter_config.json", config | fixed)
 
 
 def require_learning(policy):
-    """Stop where the adapter is as it was made: LoRA's B matrices start at zero and move with the first gradient."""
+    """Stop if training left the adapter as it was: LoRA's B matrices start at zero and move with the first gradient."""
     if not any(p.detach().abs().sum() > 0 for name, p in policy.named_parameters() if "lora_B" in name):
         raise SystemExit(
             "error: training changed nothing: no group of completions had different rewards. Look at the completions "
@@ -78,8 +81,8 @@ def require_learning(policy):
 def log_kl(trainer, tokenizer, rollouts):
     """Add `kl` to every step's log: KL(policy || base) in nats per sampled token, exact over the vocabulary.
 
-    TRL computes it only where it is part of the loss (beta > 0), and then for every rollout. Here the step's
-    first few are enough. `rollouts` holds the latest `(prompts, completion_ids)`, as the rewards saw them.
+    TRL computes it only if it is part of the loss (beta > 0), and then for every rollout. Here the step's first few
+    are enough. `rollouts` holds the latest `(prompts, completion_ids)`, as the rewards saw them.
     """
     import torch
     from transformers import TrainerCallback
@@ -90,7 +93,7 @@ def log_kl(trainer, tokenizer, rollouts):
     @torch.no_grad()
     def kl():
         pairs = list(zip(*rollouts[-1], strict=True))[:KL_ROLLOUTS]
-        chats = tokenizer.apply_chat_template([prompt for prompt, _ in pairs], add_generation_prompt=True)["input_ids"]
+        chats = token_ids(tokenizer, [prompt for prompt, _ in pairs])
         rows = [[*chat, *completion] for chat, (_, completion) in zip(chats, pairs, strict=True)]
         width, length = max(map(len, rows)), max(len(completion) for _, completion in pairs)
         ids = torch.tensor([[tokenizer.pad_token_id] * (width - len(row)) + row for row in rows])
@@ -110,13 +113,29 @@ def log_kl(trainer, tokenizer, rollouts):
     trainer.add_callback(LogKL())
 
 
+def show_progress(trainer, label):
+    """Show the trainer's steps on the screen."""
+    from transformers import TrainerCallback
+
+    class ShowProgress(TrainerCallback):
+        def on_train_begin(self, args, state, control, **_):
+            self.shown = Progress(label, state.max_steps, "step")
+
+        def on_step_end(self, args, state, control, **_):
+            if state.is_world_process_zero:
+                self.shown.update()
+
+    trainer.add_callback(ShowProgress())
+
+
 def main(args):
-    settings, prompt = json.loads(args.settings), json.loads(args.prompt)
+    settings, prompt = json.loads(args.train_config), json.loads(args.prompt_config)
     fix(args.seed, settings["threads"])
-    problems = [{key: record[key] for key in ("prompt", "answer", "steps")} for record in read_jsonl(args.data)]
+    problems = [{key: problem[key] for key in ("prompt", "answer", "steps")} for problem in read_jsonl(args.data)]
     chats = [problem["prompt"] for problem in problems]
-    # Of several processes, one to a GPU, the first writes; RANK is torchrun's.
-    with replacing(args.adapter) if os.environ.get("RANK", "0") == "0" else TemporaryDirectory() as folder:
+    # Of several processes, one to a GPU, the first one writes; RANK is torchrun's.
+    writes = os.environ.get("RANK", "0") == "0"
+    with replacing(args.adapter) if writes else TemporaryDirectory() as folder:
         folder = Path(folder)
         load = backend("train", settings["backend"]).load
         policy, tokenizer, extra = load(args.model, chats, settings, prompt["prefill"], folder)
@@ -125,7 +144,7 @@ def main(args):
         from trl import GRPOConfig, GRPOTrainer
 
         rollouts = deque(maxlen=1)
-        functions, weights = reward_functions(json.loads(args.rewards), prompt, rollouts)
+        functions, weights = reward_functions(json.loads(args.rewards_config), prompt, rollouts)
         own = dict(
             output_dir=str(folder),
             seed=args.seed,
@@ -152,22 +171,29 @@ def main(args):
         )
         require_requested(asked, trainer.args.to_dict())
         log_kl(trainer, tokenizer, rollouts)
+        show_progress(trainer, f"train {args.adapter.name}")
         trainer.train()
         require_learning(trainer.model)
         save_adapter(trainer.model, folder, args.source)
-        write_history(folder / "history.csv", trainer.state.log_history)
-        write_json(folder / "effective.json", {k: v for k, v in trainer.args.to_dict().items() if k != "output_dir"})
-        write_peak(folder / "gpu_memory.json")
+        if writes:
+            write_json(args.environment, environment())
+            write_history(args.history, trainer.state.log_history)
+            write_json(args.arguments, {k: v for k, v in trainer.args.to_dict().items() if k != "output_dir"})
+            write_json(args.gpu_memory, peak())
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", required=True, help="the config section `train` of the arm, as JSON")
-    parser.add_argument("--rewards", required=True, help="the config section `rewards` of the arm, as JSON")
-    parser.add_argument("--prompt", required=True, help="the config section `prompt`, as JSON")
+    parser.add_argument("--train-config", required=True, help="the config section `train` of the arm, as JSON")
+    parser.add_argument("--rewards-config", required=True, help="the config section `rewards` of the arm, as JSON")
+    parser.add_argument("--prompt-config", required=True, help="the config section `prompt`, as JSON")
     parser.add_argument("--seed", required=True, type=int)
     parser.add_argument("--source", required=True, help="the base model's name in the adapter: `model.source`")
     parser.add_argument("--model", required=True, type=Path, help="directory of the base model")
     parser.add_argument("--data", required=True, type=Path, help="formatted training problems, JSONL")
-    parser.add_argument("--adapter", required=True, type=Path, help="directory to make")
-    main(parser.parse_args())
+    parser.add_argument("--adapter", required=True, type=Path, help="directory to write")
+    parser.add_argument("--history", required=True, type=Path, help="CSV to write, one row a step")
+    parser.add_argument("--arguments", required=True, type=Path, help="JSON to write, the whole GRPOConfig")
+    parser.add_argument("--environment", required=True, type=Path, help="JSON to write, what the training ran in")
+    parser.add_argument("--gpu-memory", required=True, type=Path, help="JSON to write, the peak on the GPU")
+    run(main, parser)

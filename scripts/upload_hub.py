@@ -1,7 +1,7 @@
 """Upload a packaged model to the Hub: one commit on the expected parent, compared with the package, then tagged.
 
-The tag is made of the package's checksums and is set last, on a commit that has been found to hold exactly the package.
-Whatever fails before leaves no tag; running again finishes, and where all is done it changes nothing.
+The tag is derived from the package's checksums and is set last, on a commit that was found to hold exactly the package.
+A failure leaves no tag; running again finishes, and changes nothing if all is done.
 The token is read from HF_TOKEN and goes nowhere but into the requests.
 """
 
@@ -10,8 +10,9 @@ import json
 import os
 from pathlib import Path
 
-from gsm8k.records import read_json, sha256, write_json
-from hub_errors import one_line
+from hub.errors import one_line
+from stage.files import read_json, sha256, write_json
+from stage.screen import run, say
 
 MANIFEST = "SHA256SUMS"
 MADE_BY_THE_HUB = {".gitattributes"}
@@ -31,25 +32,25 @@ def files_of(folder):
     return {p.relative_to(folder).as_posix(): p for p in paths}
 
 
-def differing(api, repo_id, commit, package):
-    """The paths in which a commit is not the package, by the Hub's own checksums."""
+def unequal_files(api, repo_id, commit, package):
+    """The paths in which a commit differs from the package, by the Hub's own checksums."""
     found = api.verify_repo_checksums(repo_id, revision=commit, local_dir=package)
     paths = {mismatch["path"] for mismatch in found.mismatches} | {*found.missing_paths, *found.extra_paths}
     return sorted(paths - MADE_BY_THE_HUB - {TIMESTAMP})
 
 
 def require_expected(head, files, expected, repo_id):
-    """Stop rather than build on a commit that nobody here knows of."""
+    """Stop if the head is neither the last upload nor what the config names: somebody else committed it."""
     if expected is None and set(files) <= MADE_BY_THE_HUB:
         return  # a new repository
     if head != expected:
         raise SystemExit(
-            f"error: {repo_id} stands at {head}, and {expected or 'an empty repository'} was expected: somebody else "
+            f"error: {repo_id} is at {head}, and {expected or 'an empty repository'} was expected: somebody else "
             f"has changed it. Look at it, then set hub.parent to {head} to build on it, or choose another hub.repo_id"
         )
 
 
-def commit(api, repo_id, head, package, there, message):
+def commit_package(api, repo_id, head, package, there, message):
     """Make the package the content of the repository in one commit on `head`; returns the commit's name."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
@@ -63,7 +64,7 @@ def commit(api, repo_id, head, package, there, message):
 def main(args):
     from huggingface_hub import HfApi
 
-    settings = json.loads(args.settings)
+    settings = json.loads(args.hub_config)
     repo_id = settings["repo_id"].replace("{policy}", args.policy)
     api = HfApi(token=token())
     digest = sha256(args.package / MANIFEST)
@@ -75,24 +76,24 @@ def main(args):
         if settings["private"] and not info.private:
             raise SystemExit(f"error: {repo_id} is public: set hub.private to false, or choose another hub.repo_id")
         oid, there = info.sha, [sibling.rfilename for sibling in info.siblings]
-        if differing(api, repo_id, oid, args.package):
+        if unequal_files(api, repo_id, oid, args.package):
             require_expected(oid, there, settings["parent"] or before, repo_id)
-            oid = commit(api, repo_id, oid, args.package, there, f"{args.policy}, {MANIFEST} {digest[:12]}")
-            if paths := differing(api, repo_id, oid, args.package):
+            oid = commit_package(api, repo_id, oid, args.package, there, f"{args.policy}, {MANIFEST} {digest[:12]}")
+            if paths := unequal_files(api, repo_id, oid, args.package):
                 raise SystemExit(f"error: {repo_id} does not hold what was uploaded ({', '.join(paths)}): run again")
         api.create_tag(repo_id, tag=tag, revision=oid, exist_ok=True)
         (tagged,) = (ref.target_commit for ref in api.list_repo_refs(repo_id).tags if ref.name == tag)
-        if tagged != oid and differing(api, repo_id, tagged, args.package):
+        if tagged != oid and unequal_files(api, repo_id, tagged, args.package):
             raise SystemExit(f"error: {repo_id} has a tag {tag} on {tagged}, which is not this package: delete the tag")
     receipt = {"repo_id": repo_id, "commit": oid, "tag": tag, "private": settings["private"], MANIFEST: digest}
     write_json(args.receipt, receipt | {"files": {path: sha256(p) for path, p in files_of(args.package).items()}})
-    print(f"{repo_id} holds the package at commit {oid}, tag {tag}")
+    say(f"{repo_id} holds the package at commit {oid}, tag {tag}")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", required=True, help="the config section `hub`, as JSON")
+    parser.add_argument("--hub-config", required=True, help="the config section `hub`, as JSON")
     parser.add_argument("--policy", required=True, help="the policy's name, such as grpo-seed0")
-    parser.add_argument("--package", required=True, type=Path, help="directory that package_model made")
+    parser.add_argument("--package", required=True, type=Path, help="directory of package_model")
     parser.add_argument("--receipt", required=True, type=Path, help="JSON to write")
-    main(parser.parse_args())
+    run(main, parser)

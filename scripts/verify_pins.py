@@ -2,34 +2,35 @@
 
     snakemake --cores 1 verify_pins
 
-Weights are compared with the Hub's checksums and not downloaded; data, which is small, is downloaded and checked as a
-run would. Every pin is looked at; exit code 1 if one does not stand.
+Weights are compared with the Hub's checksums and not downloaded; data, which is small, is downloaded and checked as in
+a run. Checks every pin; exits with 1 if one fails.
 """
 
 import argparse
 import copy
 import json
-import sys
 import tempfile
 from pathlib import Path
 
-import download_data
 import yaml
-from hub_errors import one_line
+from hub.errors import one_line
+from reasoning.splits import fetch_splits
 from snakemake.utils import update_config
 from sources import hf
+from stage.files import read_text
+from stage.screen import run, say
 
 
 def presets(default, overlays):
     """`(file name, whole config)` of the default and of each overlay on it."""
     for path in [default, *overlays]:
-        config = yaml.safe_load(default.read_text())
-        update_config(config, copy.deepcopy(yaml.safe_load(path.read_text())))
+        config = yaml.safe_load(read_text(default))
+        update_config(config, copy.deepcopy(yaml.safe_load(read_text(path))))
         yield path.name, config
 
 
 def check_model(api, settings):
-    """What stands behind a model's pin, in words; SystemExit if it does not stand."""
+    """What the Hub has at a model's pin, in words; SystemExit if that is not what is pinned."""
     pin = hf.parse(settings["source"].removeprefix("hf://"))
     with one_line(f"model {pin['repo']} at {pin['revision']}"):
         info = api.model_info(pin["repo"], revision=pin["revision"], files_metadata=True)
@@ -44,12 +45,11 @@ def check_model(api, settings):
 
 
 def check_data(settings):
-    """What stands behind a dataset's pin, in words; SystemExit if it does not stand."""
+    """What the Hub has at a dataset's pin, in words; SystemExit if that is not what is pinned."""
     with tempfile.TemporaryDirectory() as scratch:
-        train, test = Path(scratch, "train.jsonl"), Path(scratch, "test.jsonl")
-        download_data.main(argparse.Namespace(settings=json.dumps(settings), train=train, test=test))
+        fetch_splits(settings, scratch)
     pinned = [split for split in ("train", "test") if settings["sha256"].get(split)]
-    return f"data {settings['source']}: records counted, sha256 as pinned of {' and '.join(pinned) or 'no split'}"
+    return f"data {settings['source']}: problems counted, sha256 as pinned of {' and '.join(pinned) or 'no split'}"
 
 
 def pins(config):
@@ -71,16 +71,17 @@ def main(args):
                 continue
             seen.add(key)
             try:
-                print(f"{name}: {check(api)}", flush=True)
+                say(f"{name}: {check(api)}")
             except SystemExit as error:
                 wrong += 1
-                print(f"{name}: {error}", flush=True)
-    print(f"{len(seen)} pins, {wrong} of them do not stand")
-    sys.exit(1 if wrong else 0)
+                say(f"{name}: {error}")
+    say(f"{len(seen)} pins, {wrong} of them failed")
+    if wrong:
+        raise SystemExit(f"error: {wrong} pins failed, see above: correct them in config/")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--default", required=True, type=Path, help="the default config")
-    parser.add_argument("--overlays", required=True, type=Path, nargs="*", help="the presets that lie over it")
-    main(parser.parse_args())
+    parser.add_argument("--overlays", required=True, type=Path, nargs="*", help="the presets, overlays on it")
+    run(main, parser)

@@ -1,5 +1,6 @@
 """Fixtures: a tiny random model with a real tokenizer, and a copy of the workflow to run it in."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -81,10 +82,42 @@ TINY = {
             "gradient_accumulation_steps": 1,
         },
     },
-    "merge": {"items": 4},
+    "merge": {"problems": 4},
     "controls": {"seeds": [0]},
     "eval": {"batch_size": 8, "sampling": {"max_new_tokens": 8}},
 }
+
+
+MADE_HERE = {".git", ".venv", ".snakemake", ".cache", ".config", ".pytest_cache", ".ruff_cache", "__pycache__", "logs"}
+
+
+def repository_files(root=ROOT):
+    """The files of the repository, without what was made in it; from an archive, which has no .git, as from a clone."""
+    if (root / ".git").exists():
+        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        names = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.split("\0")
+    else:
+        names = []
+        for folder, folders, files in os.walk(root):
+            here = Path(folder).relative_to(root)
+            folders[:] = sorted(set(folders) - MADE_HERE)
+            if here == Path("results"):
+                folders[:] = ["published"]
+            names += [str(here / name) for name in files if (here.name, Path(name).suffix) != ("containers", ".sif")]
+    return sorted(name for name in set(names) if (root / name).is_file())
+
+
+def call(folder, *arguments, snakemake="snakemake", **environment):
+    """Run snakemake in `folder`; returns the finished process, what a terminal would show as its stdout."""
+    return subprocess.run(
+        [snakemake, "--cores", "2", *map(str, arguments)],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        env=os.environ | {key: str(value) for key, value in environment.items()},
+    )
 
 
 class Checkout:
@@ -92,11 +125,9 @@ class Checkout:
 
     def __init__(self, folder, model):
         self.folder = folder
-        files = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-        for name in subprocess.run(files, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split():
-            if (ROOT / name).is_file():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / name, folder / name)
+        for name in repository_files():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
         self.settings = yaml.safe_load(yaml.safe_dump(TINY))
         self.settings["model"]["source"] = str(model)
         self.write()
@@ -107,8 +138,6 @@ class Checkout:
 
     def snakemake(self, *arguments, cores=2, **environment):
         """Run snakemake on the overlay; returns the finished process, its output as text."""
-        import os
-
         return subprocess.run(
             ["snakemake", "--cores", str(cores), "--configfile", "tiny.yaml", *arguments],
             cwd=self.folder,

@@ -1,11 +1,11 @@
-"""What loads, trains and samples a model: one module a backend, `train_<name>.py` or `eval_<name>.py`."""
+"""Loading, training and sampling a model: one module a backend, `train_<name>.py` or `eval_<name>.py`."""
 
 from importlib import import_module
 from pathlib import Path
 
 
 def backend(kind, name):
-    """The module of a backend; `kind` is "train" or "eval". Raises SystemExit where this package has no such one."""
+    """The module of a backend; `kind` is "train" or "eval". Raises SystemExit if there is none."""
     known = sorted(p.stem.removeprefix(f"{kind}_") for p in Path(__file__).parent.glob(f"{kind}_*.py"))
     if name not in known:
         raise SystemExit(f"error: {kind}.backend is {name!r}, and there is {', '.join(known)}: choose one of these")

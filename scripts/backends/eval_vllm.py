@@ -6,12 +6,14 @@ are never compared.
 
 import os
 
+PACKAGES = ("vllm", "torch")  # whose versions the protocol states
+
 # vLLM's names for what transformers' GenerationConfig calls otherwise.
 NAMES = {"max_new_tokens": "max_tokens"}
 
 
 def sampling_parameters(sampling, seed, stops):
-    """`eval.sampling`, which is in GenerationConfig's names, as vLLM's SamplingParams."""
+    """`eval.sampling`, which has GenerationConfig's names, as vLLM's SamplingParams."""
     from vllm import SamplingParams
 
     given = {NAMES.get(key, key): value for key, value in sampling.items() if key != "do_sample"}
@@ -22,31 +24,31 @@ def sampling_parameters(sampling, seed, stops):
     return SamplingParams(**given, seed=seed, stop_token_ids=stops, detokenize=False)
 
 
-def generate(model, prompts, settings, prefill):
-    """Yield `(completion text, number of sampled tokens, truncated)` for each prompt, in order.
+def generate(model, chats, settings, prefill):
+    """Yield `(completion text, number of sampled tokens, truncated)` for each chat, in order.
 
-    `prompts` are chats (lists of messages), `settings` is section `eval`, whose `engine` holds fields of vLLM's
-    EngineArgs. `batch_size` prompts are handed over at once.
+    `settings` is the config section `eval`, whose `engine` holds fields of vLLM's EngineArgs. vLLM gets
+    `batch_size` prompts at once.
     """
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # one process: its seed is ours, and it ends with us
     os.environ["VLLM_NO_USAGE_STATS"] = "1"
-    os.environ.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")  # which compiles itself with nvcc where that is found
-    from gsm8k.prompt import with_prefill
-    from transformers import AutoTokenizer, GenerationConfig
+    os.environ.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")  # which compiles itself with nvcc if it finds that
+    from transformers import GenerationConfig
     from vllm import LLM, TokensPrompt
 
-    tokenizer = with_prefill(AutoTokenizer.from_pretrained(model), prefill)
+    from backends.tokenizer import load_tokenizer, token_ids
+
+    tokenizer = load_tokenizer(model, prefill)
     stated = GenerationConfig.from_pretrained(model).eos_token_id
     stops = sorted({tokenizer.eos_token_id, *(stated if isinstance(stated, list) else [stated])} - {None})
     engine = {"dtype": settings["dtype"], "seed": settings["seed"]} | settings.get("engine", {})
     # generation_config="vllm": the settings are the config's alone, not those of the model's own file.
     llm = LLM(model=str(model), tokenizer=str(model), generation_config="vllm", **engine)
-    for start in range(0, len(prompts), settings["batch_size"]):
-        chats = prompts[start : start + settings["batch_size"]]
-        tokens = [tokenizer.apply_chat_template(chat, add_generation_prompt=True)["input_ids"] for chat in chats]
+    for start in range(0, len(chats), settings["batch_size"]):
+        tokens = token_ids(tokenizer, chats[start : start + settings["batch_size"]])
         # Repeated draws of one prompt need seeds of their own, or they would be the same draw.
         parameters = [
-            sampling_parameters(settings["sampling"], settings["seed"] + start + i, stops) for i in range(len(chats))
+            sampling_parameters(settings["sampling"], settings["seed"] + start + i, stops) for i in range(len(tokens))
         ]
         for output in llm.generate([TokensPrompt(prompt_token_ids=ids) for ids in tokens], parameters, use_tqdm=False):
             (completion,) = output.outputs

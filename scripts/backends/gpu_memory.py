@@ -1,8 +1,8 @@
 """The GPU memory that a training needs: estimated before it starts, measured when it ends."""
 
-import json
 from math import prod
-from pathlib import Path
+
+from backends.tokenizer import token_ids
 
 # Bits a quantised weight takes: 4, and 0.127 for its share of the twice quantised constants (Dettmers et al. 2023,
 # QLoRA, arXiv:2305.14314, section 3).
@@ -73,24 +73,24 @@ def show(parts):
 
 
 def require_fit(parts, free):
-    """Stop where the estimate is more than `free` bytes, and say which setting to change."""
+    """Stop if the estimate is more than `free` bytes, and say which setting to change."""
     needed = sum(parts.values())
     print(f"GPU memory, estimated: {needed / 1e9:.2f} GB of {free / 1e9:.2f} free ({show(parts)})")
     if needed > free:
         largest = max(KEYS, key=parts.get)
         raise SystemExit(
-            f"error: training needs about {needed / 1e9:.1f} GB of GPU memory and {free / 1e9:.1f} GB are free; most "
-            f"of it is for the {largest}: change {KEYS[largest]}, or use a larger GPU"
+            f"error: training needs about {needed / 1e9:.1f} GB of GPU memory and {free / 1e9:.1f} GB are free; the "
+            f"{largest} need most of it: change {KEYS[largest]}, or use a larger GPU"
         )
 
 
-def longest(tokenizer, prompts):
-    """The number of tokens of the longest prompt, as it is given to the model."""
-    return max(len(ids) for ids in tokenizer.apply_chat_template(prompts, add_generation_prompt=True)["input_ids"])
+def longest(tokenizer, chats):
+    """The number of tokens of the longest prompt, as the model is given it."""
+    return max(map(len, token_ids(tokenizer, chats)))
 
 
-def require_gpu(model, settings, prompt_tokens):
-    """Stop, before a model is loaded, where there is no GPU or too little memory on it; nothing to do on a CPU."""
+def require_memory(model, settings, prompt_tokens):
+    """Stop, before a model is loaded, if there is no GPU or too little memory on it; a run on the CPU needs none."""
     import torch
 
     if settings["grpo"]["use_cpu"]:
@@ -109,11 +109,12 @@ def require_gpu(model, settings, prompt_tokens):
     require_fit(estimate(model, settings, prompt_tokens, total), free)
 
 
-def write_peak(path):
-    """Write how much GPU memory PyTorch held at most, in bytes, and on which GPU; nothing to write without one."""
+def peak():
+    """`{gpu, peak_bytes}`: which GPU, and the most memory that PyTorch held on it; both None without a GPU."""
     import torch
 
-    if torch.cuda.is_initialized():
-        peak = torch.cuda.max_memory_reserved()
-        print(f"GPU memory, measured: {peak / 1e9:.2f} GB at most")
-        Path(path).write_text(json.dumps({"gpu": torch.cuda.get_device_name(), "peak_bytes": peak}) + "\n")
+    if not torch.cuda.is_initialized():
+        return {"gpu": None, "peak_bytes": None}
+    measured = torch.cuda.max_memory_reserved()
+    print(f"GPU memory, measured: {measured / 1e9:.2f} GB at most")
+    return {"gpu": torch.cuda.get_device_name(), "peak_bytes": measured}

@@ -9,31 +9,36 @@ def score_completions_only():
     """Let TRL compute logits for the tokens of completions and not for those of prompts: half the time of a step.
 
     On machines without Triton, TRL 1.16 scores every position and throws the prompts' away (`compact` in
-    trl/trainer/utils.py, `add_fused_lm_head`), to spare compilers a change of shapes. Nothing is compiled here.
+    trl/trainer/utils.py, `add_fused_lm_head`), so that compilers see no change of shapes. Nothing is compiled here.
+    The name is private to TRL: if it is gone, this patch has to be looked at again.
     """
     import trl.trainer.utils
 
+    if not callable(getattr(trl.trainer.utils, "_use_triton", None)):
+        raise SystemExit(
+            "error: this TRL has no trl.trainer.utils._use_triton, which scripts/backends/train_trl.py replaces: use "
+            "the locked TRL, or look at score_completions_only anew"
+        )
     trl.trainer.utils._use_triton = lambda device: True
 
 
-def load(model, prompts, settings, prefill, folder):
+def load(model, chats, settings, prefill, folder):
     """(policy, tokenizer, GRPOTrainer arguments) of the model in directory `model`.
 
-    `prompts` are the chats to train on, `settings` is section `train`, `folder` the run's for what a backend writes.
+    `chats` are the prompts to train on, `settings` is the config section `train`; a backend may write into `folder`.
     """
     import torch
-    from gsm8k.prompt import with_prefill
     from peft import LoraConfig
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from speed.grouped_attention import attention_for
+    from speed.shared_prefix import share_prefix
+    from transformers import AutoModelForCausalLM
 
-    from backends.gpu_memory import longest, require_gpu
-    from backends.grouped_attention import attention_for
+    from backends.gpu_memory import longest, require_memory
     from backends.quantisation import quantised
-    from backends.shared_prefix import share_prefix
+    from backends.tokenizer import load_tokenizer
 
-    tokenizer = with_prefill(AutoTokenizer.from_pretrained(model, padding_side="left"), prefill)
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    require_gpu(model, settings, longest(tokenizer, prompts))
+    tokenizer = load_tokenizer(model, prefill)
+    require_memory(model, settings, longest(tokenizer, chats))
     score_completions_only()
     device = "cpu" if settings["grpo"]["use_cpu"] else "cuda"
     policy = AutoModelForCausalLM.from_pretrained(

@@ -6,11 +6,11 @@ import os
 def environment(settings, folder):
     """The environment variables that Unsloth and vLLM read when they are imported."""
     return {
-        # Unsloth writes the trainer that it makes of TRL's, and imports it from there: it stays with the adapter.
+        # Unsloth writes the trainer that it derives from TRL's and imports it from there: it stays with the adapter.
         "UNSLOTH_COMPILE_LOCATION": str(folder / "unsloth_compiled_cache"),
         "UNSLOTH_DISABLE_STATISTICS": "1",
         "VLLM_NO_USAGE_STATS": "1",
-        # FlashInfer compiles itself where it finds nvcc, and vLLM then refuses it on a T4: the same kernels everywhere.
+        # FlashInfer compiles itself if it finds nvcc, and vLLM then refuses it on a T4: the same kernels everywhere.
         "UNSLOTH_VLLM_NO_FLASHINFER": "1",
         # Standby frees vLLM's cache during a training step. The memory stays what the settings say.
         "UNSLOTH_VLLM_STANDBY": str(int(settings["grpo"].get("vllm_enable_sleep_mode", False))),
@@ -19,7 +19,7 @@ def environment(settings, folder):
 
 
 def require_safe_standby(settings):
-    """Stop where standby is asked for on a GPU on which it crashes at random (Unsloth's own trials on a T4)."""
+    """Stop if standby is on and the GPU is one on which it crashes at random (Unsloth's own trials on a T4)."""
     import torch
 
     if settings["grpo"].get("vllm_enable_sleep_mode") and torch.cuda.get_device_capability() < (8, 0):
@@ -29,10 +29,10 @@ def require_safe_standby(settings):
         )
 
 
-def load(model, prompts, settings, prefill, folder):
+def load(model, chats, settings, prefill, folder):
     """(policy, tokenizer, GRPOTrainer arguments) of the model in directory `model`; as in `train_trl`.
 
-    The model is a folder: where Unsloth is given a name, it loads another repository's 4-bit copy and no revision.
+    The model is a folder: given a name, Unsloth loads another repository's 4-bit copy, at no stated revision.
     """
     import torch
 
@@ -45,14 +45,12 @@ def load(model, prompts, settings, prefill, folder):
     folder.mkdir(parents=True, exist_ok=True)
     os.environ |= environment(settings, folder)
     from unsloth import FastLanguageModel  # before anything that imports transformers, which it patches  # isort: skip
-    from gsm8k.prompt import with_prefill
-    from transformers import AutoTokenizer
-
-    from backends.gpu_memory import longest, require_gpu
+    from backends.gpu_memory import longest, require_memory
+    from backends.tokenizer import load_tokenizer, prepared
 
     grpo, lora = settings["grpo"], settings["lora"]
-    prompt_tokens = longest(with_prefill(AutoTokenizer.from_pretrained(model), prefill), prompts)
-    require_gpu(model, settings, prompt_tokens)
+    prompt_tokens = longest(load_tokenizer(model, prefill), chats)
+    require_memory(model, settings, prompt_tokens)
     policy, tokenizer = FastLanguageModel.from_pretrained(
         model_name=str(model),
         use_exact_model_name=True,
@@ -71,4 +69,4 @@ def load(model, prompts, settings, prefill, folder):
         use_gradient_checkpointing="unsloth" if grpo["gradient_checkpointing"] else False,
         random_state=torch.initial_seed(),
     )
-    return policy, with_prefill(tokenizer, prefill), {}
+    return policy, prepared(tokenizer, prefill), {}

@@ -1,11 +1,11 @@
-"""Where models and data come from: one module a scheme, chosen by the word before `://`."""
+"""Where models and data come from: one module a scheme, chosen by the word before `://`; no scheme means a path."""
 
 from importlib import import_module
 from pathlib import Path
 
 
 def fetch(source, folder, kind):
-    """Put what `source` names into the empty `folder`; `kind` is "model" or "dataset". No scheme means a path."""
+    """Put the files that `source` names into the empty `folder`; `kind` is "model" or "dataset"."""
     scheme, _, address = source.rpartition("://")
     scheme = scheme or "path"
     known = sorted(p.stem for p in Path(__file__).parent.glob("[a-z]*.py"))

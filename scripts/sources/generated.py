@@ -1,6 +1,6 @@
-"""Source `generated://word_problems?seed=0&train=2000&test=300`: arithmetic word problems in GSM8K's record format.
+"""Source `generated://word_problems?seed=0&train=2000&test=300`: arithmetic word problems in GSM8K's form.
 
-Each record has GSM8K's two fields, `question` and `answer` (steps with `<<a+b=c>>` annotations, then
+Each problem has GSM8K's two fields, `question` and `answer` (steps with `<<a+b=c>>` annotations, then
 `#### N`), and `family`, the template it came from. Families marked `test_only` never occur in the
 training split, so their score shows whether a policy learned the arithmetic or the template.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import cycle, islice, permutations
 from pathlib import Path
 
-from gsm8k.records import write_jsonl
+from stage.files import write_jsonl
 
 ADDRESS = re.compile(r"word_problems\?seed=(?P<seed>\d+)&train=(?P<train>\d+)&test=(?P<test>\d+)")
 
@@ -20,7 +20,7 @@ NAMES = "Anna Ben Clara David Emma Finn Grace Hugo Iris Jack Kate Liam Maya Noah
 ITEMS = "apples books cards coins cookies eggs marbles pencils shells stamps stickers toys".split()
 GROUPS = "bags baskets boxes jars packs".split()
 SMALLEST, LARGEST = 2, 9  # numbers in a question
-TOP = 12  # no result is above it: what is to be learned is what to compute, more than how to
+TOP = 12  # no result is above it: the policy has to learn what to compute, more than how
 OPERATORS = {"+": operator.add, "-": operator.sub, "*": operator.mul}
 
 
@@ -85,7 +85,7 @@ FAMILIES = (
 
 
 def shortcuts(numbers):
-    """What somebody gets who takes one of the numbers for the answer, or does one operation with two of them."""
+    """The answers of somebody who takes one of the numbers, or does one operation with two of them."""
     pairs = list(permutations(numbers.values(), 2))
     return {*numbers.values(), *(operate(a, b) for operate in OPERATORS.values() for a, b in pairs)}
 
@@ -93,8 +93,8 @@ def shortcuts(numbers):
 def solve(family, numbers):
     """The annotated solution lines and the final answer.
 
-    None where a result is not from 1 to TOP, or where a shortcut gives the answer of a problem that takes two steps:
-    such a problem would pay a policy, and count, for what it did not do.
+    None if a result is not from 1 to TOP, or if a shortcut gives the answer of a problem that takes two steps: such a
+    problem would reward a policy, and count, for steps that it did not take.
     """
     values, lines = dict(numbers), []
     for symbol, formula in zip("xyz", family.steps, strict=False):
@@ -111,7 +111,7 @@ def solve(family, numbers):
 
 
 def draw(family, rng):
-    """One record of a family; its numbers are drawn until they can be solved."""
+    """One problem of a family; its numbers are drawn until they can be solved."""
     solution = None
     while solution is None:
         numbers = {symbol: rng.randint(SMALLEST, LARGEST) for symbol in "abc"}
@@ -138,18 +138,18 @@ def taught():
 
 
 def generate(seed, train, test):
-    """Lists of `train` and `test` records, no question twice anywhere; in test, all families have equal shares."""
+    """Lists of `train` and `test` problems, no question twice anywhere; in test, all families have equal shares."""
     rng, seen = random.Random(seed), set()
 
     def split(size, families):
-        records = []
+        problems = []
         for family in islice(families, size):
-            record = draw(family, rng)
-            while record["question"] in seen:
-                record = draw(family, rng)
-            seen.add(record["question"])
-            records.append(record)
-        return records
+            problem = draw(family, rng)
+            while problem["question"] in seen:
+                problem = draw(family, rng)
+            seen.add(problem["question"])
+            problems.append(problem)
+        return problems
 
     return {"train": split(train, taught()), "test": split(test, cycle(FAMILIES))}
 
@@ -159,5 +159,5 @@ def fetch(address, folder, kind):
     match = ADDRESS.fullmatch(address)
     if match is None:
         raise SystemExit(f"error: generated://{address}: write generated://word_problems?seed=<n>&train=<n>&test=<n>")
-    for split, records in generate(**{key: int(value) for key, value in match.groupdict().items()}).items():
-        write_jsonl(Path(folder, f"{split}.jsonl"), records)
+    for split, problems in generate(**{key: int(value) for key, value in match.groupdict().items()}).items():
+        write_jsonl(Path(folder, f"{split}.jsonl"), problems)

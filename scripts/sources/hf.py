@@ -1,18 +1,16 @@
 """Source `hf://<owner>/<name>@<40 hex digits>[/<folder>]`: a model or dataset of the Hugging Face Hub at one commit.
 
-Files go through the Hub client's own cache (HF_HOME): a broken connection is taken up where it broke, a download that
-was stopped goes on with the file it was at, other runs and HF_HUB_OFFLINE=1 find what is there. The cache names large
-files by their sha256, which is checked.
+Files go through the Hub client's own cache (HF_HOME). Interrupted downloads resume: within a file after a broken
+connection, with the next missing file after a restart. Other runs, and HF_HUB_OFFLINE=1, use what the cache has. The
+cache names large files by their sha256, which is checked.
 """
 
-import json
-import os
 import re
 import shutil
 from pathlib import Path
 
-from gsm8k.records import sha256
-from hub_errors import one_line
+from hub.errors import one_line
+from stage.files import link_or_copy, read_json, sha256
 
 ADDRESS = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)@(?P<revision>[0-9a-f]{40})(?:/(?P<folder>[\w./-]+))?")
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -32,9 +30,9 @@ def parse(address):
 
 
 def place(cached, target):
-    """Put a file of the cache into a folder, checked where the cache says what it should be.
+    """Put a file of the cache into a folder; if the cache names it by its sha256, check that first.
 
-    A large file is linked, so that tens of GB do not stand on the disk twice; across disks it is copied.
+    Such a large file is linked, so that tens of GB are not on the disk twice.
     """
     blob = cached.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -44,20 +42,17 @@ def place(cached, target):
     if sha256(blob) != blob.name:
         blob.unlink()
         raise SystemExit(
-            f"error: {cached.name} arrived damaged: it is not of the sha256 that the Hub states. It has been taken "
-            "out of the cache: run again"
+            f"error: {cached.name} arrived damaged: its sha256 is not the one that the Hub states. It was removed from "
+            "the cache: run again"
         )
     print(f"{blob.name}  {cached.name}", flush=True)
-    try:
-        os.link(blob, target)
-    except OSError:
-        shutil.copyfile(blob, target)
+    link_or_copy(blob, target)
 
 
 def require_shards(folder):
-    """Stop where the index of a model in several files names one that is not there."""
+    """Stop if the index of a model in several files names one that is missing."""
     for index in folder.glob("*.safetensors.index.json"):
-        shards = set(json.loads(index.read_text())["weight_map"].values())
+        shards = set(read_json(index)["weight_map"].values())
         if missing := {name for name in shards if not (folder / name).exists()}:
             raise SystemExit(f"error: {', '.join(sorted(missing))} did not arrive: run again")
 
@@ -74,7 +69,7 @@ def fetch(address, folder, kind):
         snapshot = Path(
             snapshot_download(source["repo"], repo_type=kind, revision=source["revision"], max_workers=2, **wanted)
         )
-    # The cache may hold more files of this commit, which somebody else asked for.
+    # The cache may hold more files of this commit, for another run.
     present = sorted(p.relative_to(snapshot).as_posix() for p in snapshot.rglob("*") if p.is_file())
     for name in filter_repo_objects(present, **wanted):
         place(snapshot / name, Path(folder, name.removeprefix(under)))

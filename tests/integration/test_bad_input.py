@@ -14,7 +14,7 @@ RECORD = {"question": "Q?", "answer": "1+1=<<1+1=2>>2\n#### 2"}
 
 
 def script(checkout, name, *arguments, **environment):
-    """Run a stage as the workflow would; its error lines."""
+    """Run a stage as the workflow would; the error lines in its log, of which the last is also on the screen."""
     process = subprocess.run(
         [sys.executable, f"scripts/{name}.py", *map(str, arguments)],
         cwd=checkout.folder,
@@ -24,7 +24,9 @@ def script(checkout, name, *arguments, **environment):
     )
     assert process.returncode != 0
     assert "Traceback" not in process.stderr, process.stderr
-    return [line for line in process.stderr.splitlines() if line.startswith("error: ")]
+    lines = [line for line in process.stderr.splitlines() if line.startswith("error: ")]
+    assert process.stdout.splitlines()[-1] == lines[-1]
+    return lines
 
 
 def download_data(checkout, train, test, **settings):
@@ -37,7 +39,7 @@ def download_data(checkout, train, test, **settings):
         (target / f"{split}.jsonl").write_text("finished")
     settings = {"source": str(source), "sha256": {}, "size": {"train": 1, "test": 1}} | settings
     paths = ("--train", target / "train.jsonl", "--test", target / "test.jsonl")
-    (line,) = script(checkout, "download_data", "--settings", json.dumps(settings), *paths)
+    (line,) = script(checkout, "download_data", "--task-config", json.dumps(settings), *paths)
     assert {path.read_text() for path in target.iterdir()} == {"finished"}
     return line
 
@@ -49,13 +51,13 @@ GOOD = json.dumps(RECORD) + "\n"
     ("bad", "settings", "says"),
     [
         (json.dumps(RECORD | {"answer": "2"}), {}, "has no '#### N'"),
-        (json.dumps(RECORD | {"answer": "#### two"}), {}, "'two' is not a number"),
+        (json.dumps(RECORD | {"answer": "#### "}), {}, "has no '#### N'"),
         (json.dumps({"answer": "#### 2"}), {}, "no text under 'question'"),
         (json.dumps(RECORD | {"question": 5}), {}, "no text under 'question'"),
         (GOOD + '{"question": "Q', {}, "line 2 is not JSON"),
         ("[1]", {}, "not a JSON object"),
         ("", {}, "no records"),
-        (GOOD + GOOD, {}, "2 records and should have 1"),
+        (GOOD + GOOD, {}, "2 problems and should have 1"),
         (GOOD, {"sha256": {"test": "0" * 64}}, "is pinned"),
         (GOOD, {"source": "nowhere"}, "no folder nowhere"),
         (GOOD, {"source": "generated://riddles"}, "write generated://"),
@@ -67,13 +69,25 @@ def test_data(checkout, bad, settings, says):
     assert says in download_data(checkout, GOOD, bad, **settings)
 
 
+def test_answer_that_is_not_a_number(checkout):
+    """Found when problems are formatted: downloads do not depend on what a number is."""
+    (checkout.folder / "good.jsonl").write_text(GOOD + GOOD.replace("Q?", "R?"))
+    (checkout.folder / "bad.jsonl").write_text(json.dumps(RECORD | {"question": "S?", "answer": "#### two"}))
+    task = json.dumps({"dev": 1, "limit": {}})
+    paths = [f"--{name}={path}" for name, path in (("raw-train", "good.jsonl"), ("raw-test", "bad.jsonl"))]
+    paths += [f"--{split}={split}.jsonl" for split in ("train", "dev", "test")]
+    prompt = json.dumps({"system": "", "examples": []})
+    (line,) = script(checkout, "format_gsm8k", "--prompt-config", prompt, "--task-config", task, *paths)
+    assert "test-0: the answer 'two' is not a number" in line and not (checkout.folder / "test.jsonl").exists()
+
+
 def test_hub_unreachable(checkout):
     source = f"hf://openai/gsm8k@{'0' * 40}/main"
     settings = json.dumps({"source": source, "sha256": {}, "size": {"train": 1, "test": 1}})
     (line,) = script(
         checkout,
         "download_data",
-        *("--settings", settings, "--train", "train.jsonl", "--test", "test.jsonl"),
+        *("--task-config", settings, "--train", "train.jsonl", "--test", "test.jsonl"),
         HF_ENDPOINT="http://127.0.0.1:9",  # the discard port, where nobody listens
     )
     assert "openai/gsm8k" in line and "the Hub did not answer" in line and "HF_ENDPOINT" in line
@@ -94,7 +108,7 @@ def model_settings(**changes):
 )
 def test_model(checkout, tiny_model, settings, says):
     (checkout.folder / "model").symlink_to(tiny_model)
-    (line,) = script(checkout, "download_model", "--settings", model_settings(**settings), "--model", "base")
+    (line,) = script(checkout, "download_model", "--model-config", model_settings(**settings), "--model", "base")
     assert says in line and not (checkout.folder / "base").exists()
 
 
@@ -103,7 +117,7 @@ def test_model_without_chat_template(checkout, tiny_model):
 
     shutil.copytree(tiny_model, checkout.folder / "model")
     (checkout.folder / "model/chat_template.jinja").unlink()
-    (line,) = script(checkout, "download_model", "--settings", model_settings(), "--model", "base")
+    (line,) = script(checkout, "download_model", "--model-config", model_settings(), "--model", "base")
     assert "no chat template" in line
 
 

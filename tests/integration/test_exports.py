@@ -46,7 +46,9 @@ def test_gguf_in_the_package(rerun):
     package = rerun.folder / "results/tiny/hub/grpo-seed0"
     assert (package / "tiny-grpo-seed0.gguf").read_bytes()[:4] == b"GGUF"
     parity = json.loads((package / "tiny-grpo-seed0.json").read_text())
-    assert f"{100 * parity['agreement']:.1f} % of {parity['items']} dev problems" in (package / "README.md").read_text()
+    assert (
+        f"{100 * parity['agreement']:.1f} % of {parity['problems']} dev problems" in (package / "README.md").read_text()
+    )
 
 
 def test_adapter_alone(rerun):

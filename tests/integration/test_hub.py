@@ -73,7 +73,7 @@ def upload(package, environment, settings=(), **changes):
     """Run upload_hub; the receipt, or the error line."""
     receipt = package.parent / "receipt.json"
     settings = {"repo_id": "me/tiny", "private": True, "contents": "merged", "parent": None} | dict(settings)
-    arguments = ["--settings", json.dumps(settings), "--policy", "grpo-seed0", "--package", package]
+    arguments = ["--hub-config", json.dumps(settings), "--policy", "grpo-seed0", "--package", package]
     process = python(ROOT / "scripts/upload_hub.py", *arguments, "--receipt", receipt, **environment | changes)
     assert TOKEN not in process.stdout + process.stderr
     if process.returncode == 0:
@@ -241,7 +241,7 @@ def test_download(hub, environment, tmp_path, client):
 
 
 def test_broken_connections(hub, environment, tmp_path):
-    """A download goes on at the byte where the connection broke, and after a restart with the file that it broke in."""
+    """A broken download resumes at the byte where it broke, and after a restart at the file that it broke in."""
     shards = {f"model-0000{n}-of-00002.safetensors": bytes([n]) * 2**25 for n in (1, 2)}
     index = {"weight_map": {name: name for name in shards}}
     hub.add("owner/model", shards | {"model.safetensors.index.json": json.dumps(index).encode()}, revision=PIN)
@@ -345,16 +345,16 @@ def test_verify_pins(hub, environment, tmp_path):
         return python(ROOT / "scripts/verify_pins.py", *arguments, **environment)
 
     process = verify("same")
-    assert process.returncode == 0 and "2 pins, 0 of them do not stand" in process.stdout, process.stdout
+    assert process.returncode == 0 and "2 pins, 0 of them failed" in process.stdout, process.stdout
     assert "weights as pinned" in process.stdout
     process = verify("same", "moved")
-    assert process.returncode == 1 and "3 pins, 1 of them do not stand" in process.stdout
+    assert process.returncode == 1 and "3 pins, 1 of them failed" in process.stdout
     assert "moved.yaml: error: model owner/model" in process.stdout
     default["model"]["sha256"], task["size"]["test"] = "0" * 64, 21
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(default))
     process = verify()
-    assert "2 pins, 2 of them do not stand" in process.stdout
-    assert f"model.safetensors has {digest}" in process.stdout and "20 records and should have 21" in process.stdout
+    assert "2 pins, 2 of them failed" in process.stdout
+    assert f"model.safetensors has {digest}" in process.stdout and "20 problems and should have 21" in process.stdout
 
 
 def test_whole_chain(hub, environment, tmp_path, tiny_model):

@@ -42,11 +42,13 @@ def test_record(published):
     assert {"results.json", "controls/results.json", "report.html", "provenance.json", "SHA256SUMS"} <= names
     assert {"record.html", "config.json", "ro-crate-metadata.json", "figures/curves.pdf", "workflow/Snakefile"} <= names
     assert "eval/word_problems/random_reward-seed0/samples.jsonl.gz" in names
-    assert "training/format_only-seed0/history.csv" in names
+    assert {"jobs.json", "training/format_only-seed0/history.csv", "training/grpo-seed0/environment.json"} <= names
+    notes = json.loads((record / "jobs.json").read_text())
+    assert notes["results/tiny/results.json"]["rule"] == "tabulate_results"
     assert not any("safetensors" in name for name in names)
     subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=record, check=True)
     provenance = json.loads((record / "provenance.json").read_text())
-    assert len(provenance["commit"]) == 40
+    assert provenance["format"] == 2 and len(provenance["commit"]) == 40
     assert provenance["stages"]["train_grpo/grpo-seed0"]["seconds"] > 0
     assert provenance["stages"]["evaluate/word_problems/base"]["tokens_per_second"] > 0
     assert "adapters/grpo-seed0/adapter_model.safetensors" in provenance["weights"]
@@ -60,14 +62,16 @@ def test_numbers_of_readme(published, tmp_path):
     """The numbers between README's marks are the record's, and writing them again changes nothing."""
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- numbers: x -->\nold\n<!-- end of numbers -->\nafter\n")
-    assert script(published, "readme", RECORD, "--readme", str(readme))[0] == 0
-    text = readme.read_text()
+    given = (RECORD, "--readme", str(readme), "--figure", str(tmp_path / "results.svg"))
+    assert script(published, "update_readme", *given)[0] == 0
+    text, drawn = readme.read_text(), (tmp_path / "results.svg").read_text()
+    assert drawn.startswith("<svg") and "random_reward" in drawn
     assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
-    results = json.loads((published.folder / RECORD / "results.json").read_text())
-    change = results["tasks"]["word_problems"]["policies"]["grpo-seed0"]["comparison"]["extractors"]["strict"]
+    results = json.loads((published.folder / RECORD / "controls/results.json").read_text())
+    change = results["tasks"]["word_problems"]["arms"]["random_reward"]["strict"]
     assert f"{100 * change['difference']:+.1f} [{100 * change['low']:+.1f}, {100 * change['high']:+.1f}]" in text
-    assert script(published, "readme", RECORD, "--readme", str(readme))[0] == 0
-    assert readme.read_text() == text
+    assert script(published, "update_readme", *given)[0] == 0
+    assert (readme.read_text(), (tmp_path / "results.svg").read_text()) == (text, drawn)
 
 
 def test_nothing_uncommitted_is_published(record):
@@ -82,7 +86,7 @@ def test_verify(record):
     process = record.snakemake("--", "verify")
     output = process.stdout + process.stderr
     assert process.returncode == 0, output
-    assert "every published number stands" in output
+    assert "every published number was reproduced" in output
     assert "eval/word_problems/grpo-seed0/metrics.json:strict" in output and "outside" not in output
 
 
@@ -140,9 +144,9 @@ def test_verify_finds(record, change):
     list_anew(record.folder / RECORD)
     code, output = script(record, "verify")
     assert code == 1 and "is not the published file" not in output
-    words = (", recomputed ", "is not what results.json gives", "not the problems that the base model was asked")
+    words = (", recomputed ", "does not follow from results.json", "not the problems that the base model was asked")
     assert any(word in output for word in words)
-    assert "every published number stands" not in output
+    assert "every published number was reproduced" not in output
 
 
 @pytest.mark.parametrize("name", ["eval/word_problems/base/samples.jsonl.gz", "results.json", "SHA256SUMS"])
@@ -194,6 +198,11 @@ def test_restored_record_is_finished_work(record, tmp_path):
     assert code == 0, output
     assert record.planned() == {}
     assert record.planned("--", "controls") == {}
+    for path in ("workflow/report/report.html.j2", "scripts/reporting/figures.py"):
+        before = (clone / path).read_text()
+        (clone / path).write_text(before + "\n")
+        assert record.planned().keys() == record.planned("--", "controls").keys() == {"report"}, path
+        (clone / path).write_text(before)
     code, output = script(record, "restore", RECORD)
     assert code == 1 and "may hold finished work" in output
     record.write(eval=record.settings["eval"] | {"batch_size": 4})

@@ -3,6 +3,8 @@
 import shutil
 import subprocess
 
+import pytest
+
 EVALUATIONS = {"evaluate", "compare", "tabulate_results", "report", "package_model"}
 TRAINING = {"train_grpo", "merge_lora", "check_merge"}
 
@@ -18,15 +20,47 @@ def test_nothing_changed(rerun):
 
 def test_touched_script(rerun):
     (rerun.folder / "scripts/train_grpo.py").touch()
-    (rerun.folder / "scripts/gsm8k/answer.py").touch()
+    (rerun.folder / "scripts/reasoning/answer.py").touch()
     assert rerun.planned() == {}
 
 
 def test_edited_extractor(rerun):
-    edit(rerun, "scripts/gsm8k/answer.py")
+    edit(rerun, "scripts/reasoning/answer.py")
     planned = rerun.planned()
     assert TRAINING | EVALUATIONS <= planned.keys()
     assert "download_model" not in planned and planned["evaluate"] == 2
+
+
+@pytest.mark.parametrize("path", ["workflow/report/report.html.j2", "scripts/reporting/figures.py"])
+def test_edited_report(rerun, path):
+    edit(rerun, path)
+    assert rerun.planned() == {"report": 1}
+
+
+@pytest.mark.parametrize("name", ["number", "answer"])
+def test_edited_reading_of_answers(rerun, name):
+    """What a completion says is read anew, and nothing is downloaded for it."""
+    edit(rerun, f"scripts/reasoning/{name}.py")
+    planned = rerun.planned()
+    assert "evaluate" in planned and not any(rule.startswith("download") for rule in planned)
+
+
+def test_edited_lock(rerun):
+    """Without containers the environment is the user's; the results say which one it was."""
+    edit(rerun, "envs/cpu.txt")
+    assert rerun.planned() == {}
+
+
+def test_merged_models_that_are_not_kept(rerun):
+    rerun.write(keep={"merged_models": False})
+    assert rerun.planned().keys() == {"report", "package_model"}  # which state the config
+    process = rerun.snakemake("--forcerun", "merge_lora")
+    assert process.returncode == 0, process.stdout + process.stderr
+    models = rerun.folder / "results/tiny/models"
+    assert [path.name for path in models.iterdir()] == ["base"]
+    assert rerun.planned() == {}
+    rerun.write(keep={"merged_models": False}, eval=rerun.settings["eval"] | {"batch_size": 4})
+    assert "merge_lora" in rerun.planned() and "train_grpo" not in rerun.planned()
 
 
 def test_edited_unused_backend(rerun):
@@ -90,6 +124,6 @@ def test_two_clones_share_downloads(finished, tiny_model, tmp_path):
     assert run(second) == shared
     assert (second.folder / wanted[0] / "model.safetensors").is_symlink()
     assert (second.folder / wanted[1]).is_symlink()
-    edit(second, "scripts/gsm8k/prompt.py")
+    edit(second, "scripts/reasoning/prompt.py")
     shutil.rmtree(second.folder / "results")
     assert run(second) != shared

@@ -5,6 +5,8 @@ import hashlib
 import json
 import subprocess
 
+from reasoning.protocol import protocol_hash
+
 RESULTS = "results/tiny"
 
 
@@ -41,7 +43,7 @@ def test_merge_is_faithful(finished):
 
 
 def test_history(finished):
-    rows = list(csv.DictReader((finished.folder / RESULTS / "adapters/grpo-seed0/history.csv").open()))
+    rows = list(csv.DictReader((finished.folder / RESULTS / "training/grpo-seed0/history.csv").open()))
     assert [row["step"] for row in rows] == ["1", "2"]
     wanted = "loss reward rewards/accuracy/mean completions/mean_length entropy kl clip_ratio/region_mean".split()
     assert {*wanted, "frac_reward_zero_std"} <= rows[0].keys()
@@ -51,7 +53,8 @@ def test_history(finished):
 
 def test_no_path_of_this_machine(finished):
     """Hashed outputs say nothing of where they were made."""
-    for name in ("adapters/grpo-seed0/effective.json", "adapters/grpo-seed0/history.csv", "results.json"):
+    names = "training/grpo-seed0/arguments.json training/grpo-seed0/history.csv training/grpo-seed0/environment.json"
+    for name in (*names.split(), "results.json", "eval/word_problems/base/metrics.json", "merge/grpo-seed0.json"):
         assert str(finished.folder.parent) not in (finished.folder / RESULTS / name).read_text()
 
 
@@ -59,12 +62,14 @@ def test_same_bytes_again_with_other_cores(finished, checkout):
     """Another clone, one core instead of two: the thread count is the config's and the bytes are the same."""
     wanted = [
         f"{RESULTS}/adapters/grpo-seed0",
+        f"{RESULTS}/training/grpo-seed0/history.csv",
+        f"{RESULTS}/training/grpo-seed0/arguments.json",
         f"{RESULTS}/eval/word_problems/grpo-seed0/samples.jsonl",
         f"{RESULTS}/eval/word_problems/base/samples.jsonl",
     ]
     process = checkout.snakemake("--", *wanted, cores=1)
     assert process.returncode == 0, process.stdout + process.stderr
-    adapter = (f"{wanted[0]}/{name}" for name in ("adapter_model.safetensors", "adapter_config.json", "history.csv"))
+    adapter = (f"{wanted[0]}/{name}" for name in ("adapter_model.safetensors", "adapter_config.json"))
     for name in (*adapter, *wanted[1:]):
         assert digest(checkout.folder / name) == digest(finished.folder / name), name
 
@@ -81,6 +86,56 @@ def test_several_processes(checkout):
     checkout.write()
     process = checkout.snakemake("--", f"{RESULTS}/adapters/grpo-seed0")
     assert process.returncode == 0, process.stdout + process.stderr
-    adapter = checkout.folder / RESULTS / "adapters/grpo-seed0"
-    assert len(list(csv.DictReader((adapter / "history.csv").open()))) == 2
-    assert json.loads((adapter / "effective.json").read_text())["generation_batch_size"] == 4
+    training = checkout.folder / RESULTS / "training/grpo-seed0"
+    assert len(list(csv.DictReader((training / "history.csv").open()))) == 2
+    assert json.loads((training / "arguments.json").read_text())["generation_batch_size"] == 4
+
+
+def test_outputs_state_their_environment(finished):
+    """What made a number is read from its file: versions that are installed, lock files whose pins are installed."""
+    from stage.environment import environment
+
+    here = json.loads(json.dumps(environment()))
+    assert here["packages"]["torch"] and {"envs/cpu.txt"} <= here["lock_files"].keys()
+    results = finished.folder / RESULTS
+    for name in ("training/grpo-seed0/environment.json", "models/base/environment.json"):
+        assert json.loads((results / name).read_text()) == here, name
+    (group,) = json.loads((results / "results.json").read_text())["environments"]
+    assert group["environment"] == here
+    stages = {stage.partition("/")[0] for stage in group["stages"]}
+    assert stages == {"download_model", "train_grpo", "merge_lora", "check_merge", "evaluate", "probe_contamination"}
+    assert here["lock_files"]["envs/cpu.txt"][:12] in (results / "report.html").read_text()
+
+
+def test_an_edited_lock_file_is_not_named_over_old_numbers(rerun):
+    """The report is written again after an edit of the lock file, and names the lock file that the stages ran with."""
+    before = digest(rerun.folder / "envs/cpu.txt")
+    with open(rerun.folder / "envs/cpu.txt", "a") as file:
+        file.write("# edited\n")
+    process = rerun.snakemake("--forcerun", "report", "--", f"{RESULTS}/report.html")
+    assert process.returncode == 0, process.stdout + process.stderr
+    page = (rerun.folder / RESULTS / "report.html").read_text()
+    assert before[:12] in page and digest(rerun.folder / "envs/cpu.txt")[:12] not in page
+
+
+def test_policies_of_other_engine_versions_are_not_compared(rerun):
+    """After an upgrade of the engine, Snakemake plans the new seed alone; its score is not put beside the old ones."""
+    path = rerun.folder / RESULTS / "eval/word_problems/base/metrics.json"
+    metrics = json.loads(path.read_text())
+    metrics["protocol"]["engine"]["transformers"] = "5.0.0"
+    metrics["protocol_hash"] = protocol_hash(metrics["protocol"])
+    path.write_text(json.dumps(metrics))
+    process = rerun.snakemake("--forcerun", "compare", "--", f"{RESULTS}/compare/word_problems/grpo-seed0.json")
+    output = process.stdout + process.stderr
+    assert process.returncode != 0
+    assert "error: these scores were measured differently (engine): measure all of them again" in output
+
+
+def test_reports_over_several_environments_say_so(rerun):
+    path = rerun.folder / RESULTS / "training/grpo-seed0/environment.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"python": "3.10.1"}))
+    process = rerun.snakemake("--forcerun", "tabulate_results", "--", f"{RESULTS}/report.html")
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "2 different environments" in (rerun.folder / RESULTS / "table.txt").read_text()
+    page = (rerun.folder / RESULTS / "report.html").read_text()
+    assert "2 different environments" in page and "Python 3.10.1" in page and "of train_grpo/grpo-seed0" in page

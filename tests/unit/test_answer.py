@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from gsm8k.answer import extract, extract_flexible, extract_math_verify, extract_strict
-from gsm8k.number import number
+from reasoning.answer import extract, extract_flexible, extract_math_verify, extract_strict
+from reasoning.number import number
 
 PATTERNS = {
     "tag": "<answer>([^<]*)</answer>",

@@ -1,4 +1,4 @@
-"""Generated problems, formatting, and all of real GSM8K where it is at hand."""
+"""Generated problems, formatting, and all of real GSM8K if it is at hand."""
 
 import json
 import os
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from format_gsm8k import format_record, split_dev
-from gsm8k.number import number
-from gsm8k.records import gold, read_gsm8k
+from format_gsm8k import format_problem, split_dev
+from reasoning.number import number
+from reasoning.problems import final_answer, read_problems
 from sources.generated import FAMILIES, generate
 
 CONFIG = yaml.safe_load(open("config/config.yaml"))
@@ -22,36 +22,36 @@ def problems():
 
 
 def test_generated_answers_are_right(problems):
-    for record in problems["train"] + problems["test"]:
-        steps = re.findall(r"<<(\d+)([-+*])(\d+)=(\d+)>>", record["answer"])
+    for problem in problems["train"] + problems["test"]:
+        steps = re.findall(r"<<(\d+)([-+*])(\d+)=(\d+)>>", problem["answer"])
         for left, sign, right, result in steps:
             assert {"+": int(left) + int(right), "-": int(left) - int(right), "*": int(left) * int(right)}[sign] == int(
                 result
             )
-        assert gold(record) == steps[-1][3]
-        assert int(gold(record)) > 0
+        assert final_answer(problem) == steps[-1][3]
+        assert int(final_answer(problem)) > 0
 
 
 def test_two_steps_are_needed(problems):
     """No single operation on two numbers of a two-step question gives its answer, nor does one of the numbers."""
-    for record in problems["train"] + problems["test"]:
-        if record["answer"].count("<<") == 2:
-            numbers = list(map(int, re.findall(r"\d+", record["question"])))
+    for problem in problems["train"] + problems["test"]:
+        if problem["answer"].count("<<") == 2:
+            numbers = list(map(int, re.findall(r"\d+", problem["question"])))
             pairs = [(a, b) for i, a in enumerate(numbers) for j, b in enumerate(numbers) if i != j]
             reached = {*numbers, *(value for a, b in pairs for value in (a + b, a - b, a * b))}
-            assert int(gold(record)) not in reached, record
+            assert int(final_answer(problem)) not in reached, problem
 
 
 def test_splits_share_no_question(problems):
-    questions = [record["question"] for split in problems.values() for record in split]
+    questions = [problem["question"] for split in problems.values() for problem in split]
     assert len(set(questions)) == len(questions)
 
 
 def test_families(problems):
     held_out = {family.name for family in FAMILIES if family.test_only}
     assert len(held_out) >= 2
-    assert {record["family"] for record in problems["train"]}.isdisjoint(held_out)
-    assert {record["family"] for record in problems["test"]} == {family.name for family in FAMILIES}
+    assert {problem["family"] for problem in problems["train"]}.isdisjoint(held_out)
+    assert {problem["family"] for problem in problems["test"]} == {family.name for family in FAMILIES}
     assert {len(family.steps) for family in FAMILIES} == {1, 2}
 
 
@@ -59,10 +59,10 @@ def test_generation_repeats():
     assert generate(3, 50, 20) == generate(3, 50, 20) != generate(4, 50, 20)
 
 
-def test_format_record():
-    record = {"question": "Q?", "answer": "3*4=<<3*4=12>>12\n12+1,000=<<12+1000=1012>>1,012\n#### 1,012"}
+def test_format_problem():
+    problem = {"question": "Q?", "answer": "3*4=<<3*4=12>>12\n12+1,000=<<12+1000=1012>>1,012\n#### 1,012"}
     prompt = {"system": "Be brief.", "examples": [{"question": "1 + 1?", "completion": "#### 2"}]}
-    assert format_record(record, "test", 7, prompt) == {
+    assert format_problem(problem, "test-7", prompt) == {
         "id": "test-7",
         "prompt": [
             {"role": "system", "content": "Be brief."},
@@ -87,13 +87,13 @@ def test_dev_comes_out_of_train_and_test_questions_do_not():
 
 @pytest.mark.skipif(not GSM8K.is_dir(), reason=f"real GSM8K is not at {GSM8K}; set GSM8K to its folder")
 def test_all_of_real_gsm8k():
-    records = {split: read_gsm8k(GSM8K / f"{split}.jsonl") for split in ("train", "test")}
-    assert {split: len(r) for split, r in records.items()} == CONFIG["tasks"]["gsm8k"]["size"]
-    for split, of_split in records.items():
-        for i, record in enumerate(of_split):
-            formatted = format_record(record, split, i, CONFIG["prompt"])
-            written = record["answer"].rpartition("#### ")[2]
+    problems = {split: read_problems(GSM8K / f"{split}.jsonl") for split in ("train", "test")}
+    assert {split: len(of_split) for split, of_split in problems.items()} == CONFIG["tasks"]["gsm8k"]["size"]
+    for split, of_split in problems.items():
+        for i, problem in enumerate(of_split):
+            formatted = format_problem(problem, f"{split}-{i}", CONFIG["prompt"])
+            written = problem["answer"].rpartition("#### ")[2]
             assert formatted["answer"] == written.replace(",", "") == number(written)
-            assert formatted["prompt"][-1]["content"] == record["question"]
+            assert formatted["prompt"][-1]["content"] == problem["question"]
             assert all(number(step) == step for step in formatted["steps"])
             json.dumps(formatted)

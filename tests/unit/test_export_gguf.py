@@ -1,4 +1,4 @@
-"""A GGUF file says what the model says: tensors, their order, their quantisation; and it holds the tokenizer."""
+"""A GGUF file computes what the model does: tensors, their order, their quantisation; and it holds the tokenizer."""
 
 import json
 from types import SimpleNamespace
@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from conftest import make_tiny_model
 from export_gguf import main
-from gsm8k.records import read_json, write_jsonl
+from stage.files import read_json, write_jsonl
 
 PROMPTS = [[{"role": "user", "content": text}] for text in ("1 + 1", "How many?", "apples and pears")]
 
@@ -39,14 +39,14 @@ def make_qwen2(folder):
 
 
 def export(folder, tmp_path, kind):
-    """Export the model in `folder`; what is said of the file."""
+    """Export the model in `folder`; returns the parity of the file."""
     data = tmp_path / "dev.jsonl"
     write_jsonl(data, [{"prompt": prompt} for prompt in PROMPTS])
     arguments = {
         "type": kind,
         "name": "tiny",
-        "settings": json.dumps({"threads": 2, "items": 3}),
-        "prompt": json.dumps({"prefill": ""}),
+        "merge_config": json.dumps({"threads": 2, "problems": 3}),
+        "prompt_config": json.dumps({"prefill": ""}),
         "merged": folder,
         "data": data,
         "gguf": tmp_path / "out/tiny.gguf",
@@ -61,7 +61,7 @@ def export(folder, tmp_path, kind):
 def test_parity(tmp_path, make, kind, largest):
     make(tmp_path / "model")
     parity = export(tmp_path / "model", tmp_path, kind)
-    assert (parity["type"], parity["items"]) == (kind, 3)
+    assert (parity["type"], parity["problems"]) == (kind, 3)
     assert parity["max_logit_difference"] < largest
     assert kind == "F32" or parity["max_logit_difference"] > 0
 

@@ -4,16 +4,16 @@ import re
 
 import pytest
 import yaml
-from export_lm_eval import task
-from gsm8k.answer import extract
-from gsm8k.number import number
+from export_lm_eval import lm_eval_task
+from reasoning.answer import extract
+from reasoning.number import number
 
 
 @pytest.fixture
 def exported():
     with open("config/config.yaml") as file:
         config = yaml.safe_load(file)
-    return config, task("word_problems", "test.jsonl", config["prompt"], config["eval"])
+    return config, lm_eval_task("word_problems", "test.jsonl", config["prompt"], config["eval"])
 
 
 def test_prompt_and_decoding(exported):

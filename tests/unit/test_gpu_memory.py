@@ -94,9 +94,9 @@ def test_presets_fit(parts, preset):
 
 
 def test_too_small(parts):
-    with pytest.raises(SystemExit, match="most of it is for the weights: change train.load_in_4bit"):
+    with pytest.raises(SystemExit, match="the weights need most of it: change train.load_in_4bit"):
         require_fit(parts("qwen2.5-math-7b", load_in_4bit=False), free=14.5 * GB)
-    with pytest.raises(SystemExit, match="for the logits: change train.grpo.per_device_train_batch_size"):
+    with pytest.raises(SystemExit, match="the logits need most of it: change train.grpo.per_device_train_batch_size"):
         require_fit(parts("qwen2.5-math-7b", grpo={"per_device_train_batch_size": 64}), free=14.5 * GB)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from backends.grouped_attention import attention_for
+from speed.grouped_attention import attention_for
 from transformers import AutoModelForCausalLM
 
 IDS = torch.tensor([[5, 6, 7, 8], [0, 0, 9, 10]])

@@ -1,6 +1,6 @@
 """The probe for contamination: what counts as word for word."""
 
-from probe_contamination import halves, summarise
+from reasoning.contamination import halves, verbatim
 
 
 def test_halves():
@@ -17,5 +17,5 @@ def test_only_word_for_word_counts():
         " eggs does he have left?",
         "",
     ]
-    score = summarise([{"second": second, "completion": completion} for completion in completions])
+    score = verbatim([{"second": second, "completion": completion} for completion in completions])
     assert (score["n"], score["correct"]) == (5, 2)

@@ -5,14 +5,18 @@ from pathlib import Path
 
 import pytest
 import yaml
-from compare import compare
-from evaluate import judge, summarise
-from figures import FIGURES, pdf, svg
-from gsm8k.records import write_json
-from gsm8k.statistics import score
-from report import bibtex, claim, claim_over_seeds, claims_over_seeds, latex_table, macros
-from tabulate_results import gather, read_results, rows, text
+from reasoning.comparison import compare
+from reasoning.results import gather
+from reasoning.rows import read_results, rows
+from reasoning.scoring import judge, summarise
+from reasoning.statistics import score
+from reporting.figures import FIGURES, pdf, svg
+from reporting.latex import bibtex, latex_table, macros
+from reporting.table import plain_text
+from reporting.words import claim, claim_over_seeds, claims_over_seeds
+from stage.files import write_json
 
+HERE = {"python": "3.11.7", "packages": {"torch": "2.13.0"}, "lock_files": {"envs/cpu.txt": "0" * 64}, "image": None}
 PROMPT = {"answer": "<answer>([^<]*)</answer>", "format": "<answer>[^<]+</answer>"}
 
 
@@ -31,14 +35,17 @@ def results(subset, protocols=None, **controls):
     found = {("gsm8k", policy.replace("_seed", "-seed")): value for policy, value in found.items()}
     metrics = {
         (task, policy): summarise(value)
-        | {"subset": subset, "protocol": {"split": "test"}, "protocol_hash": "0"}
+        | {"subset": subset, "protocol": {"split": "test"}, "protocol_hash": "0", "environment": HERE}
         | protocols.get(policy, {})
         for (task, policy), value in found.items()
     }
     comparisons = {key: compare(found["gsm8k", "base"], value) for key, value in found.items() if key[1] != "base"}
-    merges = {"grpo-seed0": {"items": 4, "agreement": 1.0, "max_logit_difference": 0.0, "mean_logit_difference": 0.0}}
-    probes = {"gsm8k": {"verbatim": score([True] * 2 + [False] * 18), "items": []}}
-    return gather(metrics, comparisons, merges, probes, found) | {"headline": "strict", "policy": "grpo-seed0"}
+    merge = {"problems": 4, "agreement": 1.0, "max_logit_difference": 0.0, "mean_logit_difference": 0.0}
+    merges = {"grpo-seed0": merge | {"environments": {"check_merge/grpo-seed0": HERE}}}
+    probes = {"gsm8k": {"verbatim": score([True] * 2 + [False] * 18), "items": [], "environment": HERE}}
+    trainings = {policy: HERE for _, policy in comparisons}
+    value = gather(metrics, comparisons, merges, probes, found, trainings)
+    return value | {"headline": "strict", "policy": "grpo-seed0"}
 
 
 def test_table():
@@ -50,15 +57,15 @@ def test_table():
 
 
 def test_subset_is_marked():
-    assert "A SUBSET of 20 problems" in text(results(subset=True), "strict")
-    assert "SUBSET" not in text(results(subset=False), "strict")
+    assert "A SUBSET of 20 problems" in plain_text(results(subset=True))
+    assert "SUBSET" not in plain_text(results(subset=False))
 
 
 def test_another_split_is_marked():
     dev = {"protocol": {"split": "dev"}}
     value = results(subset=True, protocols={"base": dev, "grpo-seed0": dev})
-    assert "gsm8k (dev split, a subset)" in text(value, "strict") and "(dev split" in latex_table(value)
-    assert "split" not in text(results(subset=False), "strict")
+    assert "gsm8k (dev split, a subset)" in plain_text(value) and "(dev split" in latex_table(value)
+    assert "split" not in plain_text(results(subset=False))
 
 
 def test_words_follow_intervals():
@@ -75,18 +82,18 @@ def test_other_protocols_are_not_tabulated():
         results(subset=False, protocols=other)
 
 
-def test_margins():
-    """15 of 20 right, and 5 of 20 for a coin toss: 50 points beyond it, and said so."""
+def test_leads():
+    """15 of 20 right, and 5 of 20 for a coin toss: a lead of 50 points, and the table says so."""
     value = results(subset=False, random_reward_seed0="5" * 5 + "6" * 15)
     (entry,) = value["tasks"].values()
-    assert entry["margins"].keys() == {"random_reward"}
-    margin = entry["margins"]["random_reward"]["strict"]
-    assert margin["difference"] == 0.5 and 0 < margin["low"] < 0.5 < margin["high"]
-    assert "gsm8k, grpo beyond random_reward: +50.0 [" in text(value, "strict")
-    said = claims_over_seeds(entry["arms"], entry["margins"], "strict")
+    assert entry["leads"].keys() == {"random_reward"}
+    lead = entry["leads"]["random_reward"]["strict"]
+    assert lead["difference"] == 0.5 and 0 < lead["low"] < 0.5 < lead["high"]
+    assert "gsm8k, lead of grpo over random_reward: +50.0 [" in plain_text(value)
+    said = claims_over_seeds(entry["arms"], entry["leads"], "strict")
     assert said[0].startswith("grpo over 1 seed is higher than the base model: +75.0 [")
     assert said[2].startswith("grpo over 1 seed is higher than random_reward over 1 seed: +50.0 [")
-    assert "not distinguishable" in claim_over_seeds("grpo", "random_reward", margin | {"low": -0.1})
+    assert "not distinguishable" in claim_over_seeds("grpo", "random_reward", lead | {"low": -0.1})
 
 
 def test_latex():
@@ -97,8 +104,19 @@ def test_latex():
     assert latex_table(results(subset=False)).count(r"\\") == 7
 
 
+def test_several_environments_are_named():
+    """Stages of one environment are no news; those of two are, in the table and with what to do."""
+    assert len(results(subset=False)["environments"]) == 1
+    assert "environments" not in plain_text(results(subset=False))
+    other = HERE | {"lock_files": {"envs/cpu.txt": "1" * 64}}
+    value = results(subset=False, protocols={"grpo-seed0": {"environment": other}})
+    assert [group["environment"] for group in value["environments"]] == [HERE, other]
+    assert value["environments"][1]["stages"] == ["evaluate/gsm8k/grpo-seed0"]
+    assert "2 different environments" in plain_text(value) and "--forceall" in plain_text(value)
+
+
 def test_contamination_is_told():
-    assert "gsm8k: the base model continues 2 of 20 questions word for word" in text(results(subset=False), "strict")
+    assert "gsm8k: the base model continues 2 of 20 questions word for word" in plain_text(results(subset=False))
 
 
 HISTORY = [{"step": "1", "loss": "0.5", "entropy": "1.0"}, {"step": "2", "loss": "0.25", "entropy": "0.5"}]

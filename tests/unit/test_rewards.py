@@ -4,8 +4,8 @@ from collections import deque
 
 import pytest
 import yaml
-from gsm8k.answer import extract
-from gsm8k.rewards import REWARDS, reward_functions
+from reasoning.answer import extract
+from reasoning.rewards import REWARDS, reward_functions
 
 PROMPT = yaml.safe_load(open("config/config.yaml"))["prompt"]
 PROBLEM = {"answer": "17", "steps": ["12", "17"]}

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from backends.roomy_cache import ROOM, roomy_cache
-from backends.shared_prefix import share_prefix
+from speed.growing_cache import ROOM, growing_cache
+from speed.shared_prefix import share_prefix
 from transformers import AutoModelForCausalLM, DynamicCache
 
 PAD = 0
@@ -57,7 +57,7 @@ def test_completions(tiny_model, name):
 def test_roomy_cache_holds_what_a_dynamic_cache_holds(tiny_model):
     """Token by token over the end of its room, and after rows have been selected."""
     config = load(tiny_model).config
-    roomy, plain = roomy_cache(config), DynamicCache(config=config)
+    roomy, plain = growing_cache(config), DynamicCache(config=config)
     torch.manual_seed(0)
     for length in [3, *[1] * (ROOM + 2)]:
         keys, values = torch.randn(2, 3, 1, length, 16)

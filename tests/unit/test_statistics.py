@@ -4,9 +4,9 @@ from statistics import stdev
 
 import numpy
 import pytest
-from compare import compare
-from gsm8k.protocol import protocol, protocol_hash, require_equal
-from gsm8k.statistics import over_seeds, paired, quantiles, score
+from reasoning.comparison import compare
+from reasoning.protocol import protocol, protocol_hash, require_equal
+from reasoning.statistics import over_seeds, paired, quantiles, score
 from scipy.stats import t, ttest_1samp, ttest_ind
 
 
@@ -69,11 +69,18 @@ def test_other_problems_are_refused():
 def test_other_protocols_are_refused_by_name():
     metrics = []
     for batch_size in (8, 16):
-        value = protocol("t", "test", "0" * 64, {"system": ""}, {"batch_size": batch_size})
+        value = protocol("t", "test", "0" * 64, {"system": ""}, {"batch_size": batch_size}, {"torch": "2"})
         metrics.append({"protocol": value, "protocol_hash": protocol_hash(value)})
     with pytest.raises(SystemExit, match=r"measured differently \(eval\)"):
         require_equal(*metrics)
     require_equal(metrics[0], metrics[0])
+
+
+def test_other_engine_versions_are_refused_by_name():
+    values = [protocol("t", "test", "0" * 64, {}, {}, {"torch": version}) for version in ("2.12", "2.13")]
+    metrics = [{"protocol": value, "protocol_hash": protocol_hash(value)} for value in values]
+    with pytest.raises(SystemExit, match=r"measured differently \(engine\): .*--forcerun evaluate"):
+        require_equal(*metrics)
 
 
 def interval(result):

@@ -4,25 +4,28 @@
 
 
 rule download_model:
+    """Fetch the base model and check that it is the pinned one."""
     input:
-        code=code("scripts/download_model.py", source(config["model"]["source"])),
+        script=stage("download_model"),
+        modules=modules("download_model", source(config["model"]["source"])),
     output:
         model=update(directory("<results>/models/base")),
     log:
         "<logs>/download_model.log",
     cache: True
     params:
-        settings=settings("model"),
+        model=settings("model"),
+    message:
+        "Download the base model"
     shell:
-        "python scripts/download_model.py --settings {params.settings:q} --model {output.model} 2>&1 | tee {log}"
+        "python {input.script:q}" " --model-config {params.model:q}" " --model {output.model:q}" " 2>{log:q}"
 
 
 rule download_data:
+    """Fetch a task's splits and check that they are the pinned ones."""
     input:
-        code=lambda wildcards: code(
-            "scripts/download_data.py",
-            source(config["tasks"][wildcards.task]["source"]),
-        ),
+        script=stage("download_data"),
+        modules=lambda wildcards: modules("download_data", source(config["tasks"][wildcards.task]["source"])),
     output:
         train=update("<results>/data/{task}/raw/train.jsonl"),
         test=update("<results>/data/{task}/raw/test.jsonl"),
@@ -30,15 +33,22 @@ rule download_data:
         "<logs>/download_data/{task}.log",
     cache: True
     params:
-        settings=task_settings,
+        task=task_settings,
+    message:
+        "Download the problems of {wildcards.task}"
     shell:
-        "python scripts/download_data.py --settings {params.settings:q}"
-        " --train {output.train} --test {output.test} 2>&1 | tee {log}"
+        "python {input.script:q}"
+        " --task-config {params.task:q}"
+        " --train {output.train:q}"
+        " --test {output.test:q}"
+        " 2>{log:q}"
 
 
 rule format_gsm8k:
+    """Render every problem as the prompt that the model reads, and set the dev split aside."""
     input:
-        code=code("scripts/format_gsm8k.py"),
+        script=stage("format_gsm8k"),
+        modules=modules("format_gsm8k"),
         train="<results>/data/{task}/raw/train.jsonl",
         test="<results>/data/{task}/raw/test.jsonl",
     output:
@@ -51,15 +61,25 @@ rule format_gsm8k:
     params:
         prompt=settings("prompt"),
         task=task_settings,
+    message:
+        "Write the prompts of {wildcards.task}"
     shell:
-        "python scripts/format_gsm8k.py --prompt {params.prompt:q} --task {params.task:q}"
-        " --raw-train {input.train} --raw-test {input.test}"
-        " --train {output.train} --dev {output.dev} --test {output.test} 2>&1 | tee {log}"
+        "python {input.script:q}"
+        " --prompt-config {params.prompt:q}"
+        " --task-config {params.task:q}"
+        " --raw-train {input.train:q}"
+        " --raw-test {input.test:q}"
+        " --train {output.train:q}"
+        " --dev {output.dev:q}"
+        " --test {output.test:q}"
+        " 2>{log:q}"
 
 
 rule export_croissant:
+    """Describe a task's splits in Croissant, the metadata format of data sets."""
     input:
-        code=code("scripts/export_croissant.py"),
+        script=stage("export_croissant"),
+        modules=modules("export_croissant"),
         train="<results>/data/{task}/train.jsonl",
         dev="<results>/data/{task}/dev.jsonl",
         test="<results>/data/{task}/test.jsonl",
@@ -69,6 +89,14 @@ rule export_croissant:
         "<logs>/export_croissant/{task}.log",
     params:
         task=task_settings,
+    message:
+        "Describe the data of {wildcards.task}"
     shell:
-        "python scripts/export_croissant.py --task {wildcards.task} --task-settings {params.task:q}"
-        " --train {input.train} --dev {input.dev} --test {input.test} --json {output.json} 2>&1 | tee {log}"
+        "python {input.script:q}"
+        " --task {wildcards.task}"
+        " --task-config {params.task:q}"
+        " --train {input.train:q}"
+        " --dev {input.dev:q}"
+        " --test {input.test:q}"
+        " --json {output.json:q}"
+        " 2>{log:q}"

@@ -1,9 +1,12 @@
-# In: models/<policy>, data/<task>/<split>.jsonl. Out: eval/<task>/<policy>/, compare/<task>/<policy>.json, probe/<task>.json.
+# In: models/<policy>, data/<task>/<split>.jsonl. Out: eval/<task>/<policy>/, compare/<task>/<policy>.json,
+# probe/<task>.json.
 
 
 rule evaluate:
+    """Measure a policy on a task; base and trained policies alike."""
     input:
-        code=code("scripts/evaluate.py", backend("eval")),
+        script=stage("evaluate"),
+        modules=modules("evaluate", backend("eval")),
         model="<results>/models/{policy}",
         data=f"<results>/data/{{task}}/{config['eval']['split']}.jsonl",
     output:
@@ -17,19 +20,29 @@ rule evaluate:
     resources:
         gpu=1,
     params:
-        settings=settings("eval"),
+        eval=settings("eval"),
         prompt=settings("prompt"),
         task=task_settings,
+    message:
+        "Evaluate {wildcards.policy} on {wildcards.task}"
     shell:
-        f"{MODEL_ENV} python scripts/evaluate.py"
-        " --settings {params.settings:q} --prompt {params.prompt:q}"
-        " --task {wildcards.task} --task-settings {params.task:q} --model {input.model} --data {input.data}"
-        " --metrics {output.metrics} --samples {output.samples} 2>&1 | tee {log}"
+        f"{MODEL_ENV} python {{input.script:q}}"
+        " --eval-config {params.eval:q}"
+        " --prompt-config {params.prompt:q}"
+        " --task {wildcards.task}"
+        " --task-config {params.task:q}"
+        " --model {input.model:q}"
+        " --data {input.data:q}"
+        " --metrics {output.metrics:q}"
+        " --samples {output.samples:q}"
+        " 2>{log:q}"
 
 
 rule compare:
+    """Compare a trained policy with the base model, problem by problem."""
     input:
-        code=code("scripts/compare.py"),
+        script=stage("compare"),
+        modules=modules("compare"),
         base_metrics="<results>/eval/{task}/base/metrics.json",
         base_samples="<results>/eval/{task}/base/samples.jsonl",
         policy_metrics="<results>/eval/{task}/{policy}/metrics.json",
@@ -38,15 +51,23 @@ rule compare:
         comparison="<results>/compare/{task}/{policy}.json",
     log:
         "<logs>/compare/{task}/{policy}.log",
+    message:
+        "Compare {wildcards.policy} with the base model on {wildcards.task}"
     shell:
-        "python scripts/compare.py --base-metrics {input.base_metrics} --base-samples {input.base_samples}"
-        " --policy-metrics {input.policy_metrics} --policy-samples {input.policy_samples}"
-        " --comparison {output.comparison} 2>&1 | tee {log}"
+        "python {input.script:q}"
+        " --base-metrics {input.base_metrics:q}"
+        " --base-samples {input.base_samples:q}"
+        " --policy-metrics {input.policy_metrics:q}"
+        " --policy-samples {input.policy_samples:q}"
+        " --comparison {output.comparison:q}"
+        " 2>{log:q}"
 
 
 rule probe_contamination:
+    """Ask whether the base model knows the problems of a task by heart."""
     input:
-        code=code("scripts/probe_contamination.py"),
+        script=stage("probe_contamination"),
+        modules=modules("probe_contamination"),
         model="<results>/models/base",
         data=f"<results>/data/{{task}}/{config['eval']['split']}.jsonl",
     output:
@@ -59,24 +80,40 @@ rule probe_contamination:
     resources:
         gpu=1,
     params:
-        settings=settings("eval"),
-        questions=config["probe"]["items"],
+        eval=settings("eval"),
+        problems=config["probe"]["problems"],
+    message:
+        "Ask whether the base model knows {wildcards.task} by heart"
     shell:
-        f"{MODEL_ENV} python scripts/probe_contamination.py"
-        " --settings {params.settings:q} --items {params.questions} --model {input.model} --data {input.data} --probe {output.probe} 2>&1 | tee {log}"
+        f"{MODEL_ENV} python {{input.script:q}}"
+        " --eval-config {params.eval:q}"
+        " --problems {params.problems}"
+        " --model {input.model:q}"
+        " --data {input.data:q}"
+        " --probe {output.probe:q}"
+        " 2>{log:q}"
 
 
 rule export_lm_eval:
+    """Write a task for lm-evaluation-harness that measures what evaluate measures."""
     input:
-        code=code("scripts/export_lm_eval.py"),
+        script=stage("export_lm_eval"),
+        modules=modules("export_lm_eval"),
         data=f"<results>/data/{{task}}/{config['eval']['split']}.jsonl",
     output:
         yaml="<results>/lm_eval/{task}.yaml",
     log:
         "<logs>/export_lm_eval/{task}.log",
     params:
-        settings=settings("eval"),
         prompt=settings("prompt"),
+        eval=settings("eval"),
+    message:
+        "Write {wildcards.task} for lm-evaluation-harness"
     shell:
-        "python scripts/export_lm_eval.py --task {wildcards.task} --data {input.data}"
-        " --prompt {params.prompt:q} --settings {params.settings:q} --yaml {output.yaml} 2>&1 | tee {log}"
+        "python {input.script:q}"
+        " --task {wildcards.task}"
+        " --data {input.data:q}"
+        " --prompt-config {params.prompt:q}"
+        " --eval-config {params.eval:q}"
+        " --yaml {output.yaml:q}"
+        " 2>{log:q}"

@@ -1,15 +1,19 @@
-# In: every score of the run. Out: results.json, table.csv, report.html, hub/<policy>/; controls/ has the first three with
-# the control arms beside the run's. publish copies all of it into results/published/<run>/, which verify recomputes.
+# In: every score of the run. Out: results.json, table.csv, report.html, hub/<policy>/; controls/ has the first three
+# with the control arms beside the run's. publish copies all of it into results/published/<run>/, which verify
+# recomputes.
 
 
 rule tabulate_results:
+    """Gather every score, comparison and check into one file and one table."""
     input:
-        code=code("scripts/tabulate_results.py"),
+        script=stage("tabulate_results"),
+        modules=modules("tabulate_results"),
         metrics=of_policies("<results>/eval/{task}/{policy}/metrics.json", "base"),
         samples=of_policies("<results>/eval/{task}/{policy}/samples.jsonl", "base"),
         comparisons=of_policies("<results>/compare/{task}/{policy}.json"),
         merges=of_policies("<results>/merge/{policy}.json"),
         probes=collect("<results>/probe/{task}.json", task=config["evaluate_on"]),
+        environments=of_policies("<results>/training/{policy}/environment.json"),
     output:
         results="<results>/{scope}results.json",
         table=report("<results>/{scope}table.csv", caption="../report/table.rst", category="Scores"),
@@ -17,23 +21,37 @@ rule tabulate_results:
     log:
         "<logs>/{scope}tabulate_results.log",
     params:
-        headline=config["headline"],
-        policy=policies()[0],
         run=config["run"],
+        policy=trained_policies()[0],
+        headline=config["headline"],
+    message:
+        "Tabulate the results"
     shell:
-        "python scripts/tabulate_results.py --run {params.run:q} --policy {params.policy} --headline {params.headline}"
-        " --metrics {input.metrics} --samples {input.samples} --comparisons {input.comparisons} --merges {input.merges} --probes {input.probes}"
-        " --results {output.results} --table {output.table} --text {output.text} 2>&1 | tee {log}"
+        "python {input.script:q}"
+        " --run {params.run:q}"
+        " --policy {params.policy}"
+        " --headline {params.headline}"
+        " --metrics {input.metrics:q}"
+        " --samples {input.samples:q}"
+        " --comparisons {input.comparisons:q}"
+        " --merges {input.merges:q}"
+        " --probes {input.probes:q}"
+        " --environments {input.environments:q}"
+        " --results {output.results:q}"
+        " --table {output.table:q}"
+        " --text {output.text:q}"
+        " 2>{log:q}"
 
 
 rule report:
+    """Write the report: the table, the curves, the samples, and what it all was made with."""
     input:
-        code=code("scripts/report.py"),
-        template="workflow/report/report.html.j2",
-        citation="CITATION.cff",
-        locks=LOCKS,
+        script=stage("report"),
+        modules=modules("report"),
+        template=packaged("workflow/report/report.html.j2"),
+        citation=packaged("CITATION.cff"),
         results="<results>/{scope}results.json",
-        adapters=of_policies("<results>/adapters/{policy}"),
+        histories=of_policies("<results>/training/{policy}/history.csv"),
         samples=of_policies("<results>/eval/{task}/{policy}/samples.jsonl", "base"),
     output:
         html=report("<results>/{scope}report.html", caption="../report/report.rst", category="Report"),
@@ -44,18 +62,30 @@ rule report:
         "<logs>/{scope}report.log",
     params:
         config=settings(),
-        image=PARTS["base"],
         command=lambda wildcards: command(*filter(None, [wildcards.scope.rstrip("/")])),
+    message:
+        "Write the report"
     shell:
-        "python scripts/report.py --config {params.config:q} --command {params.command:q}"
-        " --template {input.template} --citation {input.citation} --locks {input.locks} --image {params.image:q}"
-        " --results {input.results} --adapters {input.adapters} --samples {input.samples}"
-        " --html {output.html} --figures {output.figures} --numbers {output.numbers} --table {output.table} 2>&1 | tee {log}"
+        "python {input.script:q}"
+        " --config {params.config:q}"
+        " --command {params.command:q}"
+        " --template {input.template:q}"
+        " --citation {input.citation:q}"
+        " --results {input.results:q}"
+        " --histories {input.histories:q}"
+        " --samples {input.samples:q}"
+        " --html {output.html:q}"
+        " --figures {output.figures:q}"
+        " --numbers {output.numbers:q}"
+        " --table {output.table:q}"
+        " 2>{log:q}"
 
 
 rule export_gguf:
+    """Write a merged model in GGUF, and compare its logits with the model's."""
     input:
-        code=code("scripts/export_gguf.py"),
+        script=stage("export_gguf"),
+        modules=modules("export_gguf"),
         merged="<results>/models/{policy}",
         data=f"<results>/data/{config['task']}/dev.jsonl",
     output:
@@ -67,23 +97,36 @@ rule export_gguf:
     params:
         type=config["hub"]["gguf"] or "F16",
         name=lambda wildcards: f"{config['run']}-{wildcards.policy}",
-        settings=settings("merge"),
+        merge=settings("merge"),
         prompt=settings("prompt"),
+    message:
+        "Write {wildcards.policy} as GGUF"
     shell:
-        f"{MODEL_ENV} python scripts/export_gguf.py"
-        " --type {params.type} --name {params.name:q} --settings {params.settings:q} --prompt {params.prompt:q}"
-        " --merged {input.merged} --data {input.data} --gguf {output.gguf} --parity {output.parity} 2>&1 | tee {log}"
+        f"{MODEL_ENV} python {{input.script:q}}"
+        " --type {params.type}"
+        " --name {params.name:q}"
+        " --merge-config {params.merge:q}"
+        " --prompt-config {params.prompt:q}"
+        " --merged {input.merged:q}"
+        " --data {input.data:q}"
+        " --gguf {output.gguf:q}"
+        " --parity {output.parity:q}"
+        " 2>{log:q}"
 
 
 rule package_model:
+    """Put a trained model into one folder with its card, its scores and its checksums, ready for the Hub."""
     input:
-        code=code("scripts/package_model.py"),
-        template="workflow/report/model_card.md.j2",
-        citation="CITATION.cff",
+        script=stage("package_model"),
+        modules=modules("package_model"),
+        template=packaged("workflow/report/model_card.md.j2"),
+        citation=packaged("CITATION.cff"),
         results="<results>/results.json",
         base="<results>/models/base",
         merged="<results>/models/{arm}-seed{seed}",
         adapter="<results>/adapters/{arm}-seed{seed}",
+        history="<results>/training/{arm}-seed{seed}/history.csv",
+        arguments="<results>/training/{arm}-seed{seed}/arguments.json",
         gguf=(
             ["<results>/gguf/{arm}-seed{seed}.gguf", "<results>/gguf/{arm}-seed{seed}.json"]
             if config["hub"]["gguf"]
@@ -99,85 +142,142 @@ rule package_model:
         train=arm_settings("train"),
         rewards=arm_settings("rewards"),
         command=command(),
+    message:
+        "Package {wildcards.arm}, seed {wildcards.seed}"
     shell:
-        "python scripts/package_model.py --config {params.config:q} --command {params.command:q}"
-        " --train {params.train:q} --rewards {params.rewards:q}"
-        " --template {input.template} --citation {input.citation} --policy {wildcards.arm}-seed{wildcards.seed}"
-        " --results {input.results} --base {input.base} --merged {input.merged} --adapter {input.adapter} --gguf {input.gguf}"
-        " --package {output.package} --manifest {output.manifest} 2>&1 | tee {log}"
+        "python {input.script:q}"
+        " --config {params.config:q}"
+        " --command {params.command:q}"
+        " --train-config {params.train:q}"
+        " --rewards-config {params.rewards:q}"
+        " --template {input.template:q}"
+        " --citation {input.citation:q}"
+        " --policy {wildcards.arm}-seed{wildcards.seed}"
+        " --results {input.results:q}"
+        " --base {input.base:q}"
+        " --merged {input.merged:q}"
+        " --adapter {input.adapter:q}"
+        " --history {input.history:q}"
+        " --arguments {input.arguments:q}"
+        " --gguf {input.gguf:q}"
+        " --package {output.package:q}"
+        " --manifest {output.manifest:q}"
+        " 2>{log:q}"
 
 
 rule upload_hub:
+    """Upload a package to the Hub; the receipt names the commit it became."""
     input:
-        code=code("scripts/upload_hub.py"),
+        script=stage("upload_hub"),
+        modules=modules("upload_hub"),
         package="<results>/hub/{policy}",
     output:
         receipt=update("<results>/hub/{policy}.json"),  # kept until the next one: it names the commit to build on
     log:
         "<logs>/upload_hub/{policy}.log",
     params:
-        settings=settings("hub"),
+        hub=settings("hub"),
+    message:
+        "Upload {wildcards.policy}"
     shell:
-        "python scripts/upload_hub.py --settings {params.settings:q} --policy {wildcards.policy}"
-        " --package {input.package} --receipt {output.receipt} 2>&1 | tee {log}"
+        "python {input.script:q}"
+        " --hub-config {params.hub:q}"
+        " --policy {wildcards.policy}"
+        " --package {input.package:q}"
+        " --receipt {output.receipt:q}"
+        " 2>{log:q}"
 
 
 rule verify_pins:
+    """Ask the Hub whether every pinned revision and checksum of the configs is there."""
     input:
-        code=code("scripts/verify_pins.py", "scripts/sources/hf.py"),
+        script=stage("verify_pins"),
+        modules=modules("verify_pins", "scripts/sources/hf.py"),
     log:
         "logs/verify_pins.log",
     params:
-        default="config/config.yaml",
-        overlays=sorted(map(str, set(Path("config").glob("*.yaml")) - {Path("config/config.yaml")})),
+        default=f"{ROOT}config/config.yaml",
+        overlays=overlays(),
+    message:
+        "Look up every pin"
     shell:
-        "python scripts/verify_pins.py --default {params.default} --overlays {params.overlays} 2>&1 | tee {log}"
+        "python {input.script:q}" " --default {params.default:q}" " --overlays {params.overlays:q}" " 2>{log:q}"
 
 
 rule publish:
+    """Copy a finished run and its controls into the published record."""
     input:
-        code=code("scripts/publish.py"),
-        template="workflow/report/report.html.j2",
-        citation="CITATION.cff",
-        locks=LOCKS,
+        script=stage("publish"),
+        modules=modules("publish"),
+        template=packaged("workflow/report/report.html.j2"),
+        citation=packaged("CITATION.cff"),
         results="<results>/results.json",
         report="<results>/report.html",
         controls="<results>/controls/results.json",
         controls_report="<results>/controls/report.html",
-        manifests=collect("<results>/hub/{policy}.sha256", policy=policies()),
+        manifests=collect("<results>/hub/{policy}.sha256", policy=trained_policies()),
     output:
-        sums=update(f"results/published/{config['run']}/SHA256SUMS"),  # the old record stands until the new one does
+        sums=update(f"<published>/{config['run']}/SHA256SUMS"),  # the old record stands until the new one does
     log:
         "<logs>/publish.log",
     params:
         config=settings(),
-        image=PARTS["base"],
-        logs=f"logs/{config['run']}",
         commands=[command(), command("controls")],
+    message:
+        "Publish the record of the run"
     shell:
-        "python scripts/publish.py --config {params.config:q} --commands {params.commands:q}"
-        " --template {input.template} --citation {input.citation} --page-of {input.controls} --locks {input.locks} --image {params.image:q}"
-        " --results {input.results} --logs {params.logs} --sums {output.sums} 2>&1 | tee {log}"
+        "python {input.script:q}"
+        " --config {params.config:q}"
+        " --commands {params.commands:q}"
+        " --template {input.template:q}"
+        " --citation {input.citation:q}"
+        " --page-of {input.controls:q}"
+        " --results {input.results:q}"
+        ' --logs "$(dirname {log:q})"'
+        " --sums {output.sums:q}"
+        " 2>{log:q}"
 
 
 rule verify:
+    """Recompute every published number, and compare the fresh ones that are here."""
     input:
-        code=code("scripts/verify.py"),
+        script=stage("verify"),
+        modules=modules("verify"),
     log:
         "logs/verify.log",
+    params:
+        records=place("<published>"),
+        results=str(Path(place("<results>")).parent),
+    message:
+        "Verify the published records"
     shell:
-        "python scripts/verify.py 2>&1 | tee {log}"
+        "python {input.script:q}"
+        " --records {params.records:q}"
+        " --results {params.results:q}"
+        " --verified {params.results:q}/verified.json"
+        " 2>{log:q}"
 
 
 rule build_image:
+    """Build the container image of the environment."""
+    input:
+        script=stage("build_image"),
+        modules=modules("build_image"),
     log:
         "logs/build_image.log",
     params:
-        lane=config["container"],
+        environment=config["environment"],
         images=IMAGES,
         definition=DEFINITION,
-        lists=LOCKS,
+        locks=LOCKS,
         image=IMAGE,
+    message:
+        "Build the image of environment {params.environment}"
     shell:
-        "python scripts/build_image.py --lane {params.lane} --images {params.images} --definition {params.definition}"
-        " --lists {params.lists} --image {params.image} 2>&1 | tee {log}"
+        "python {input.script:q}"
+        " --environment {params.environment}"
+        " --images {params.images:q}"
+        " --definition {params.definition:q}"
+        " --locks {params.locks:q}"
+        " --image {params.image:q}"
+        " 2>{log:q}"

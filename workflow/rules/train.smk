@@ -1,13 +1,20 @@
-# In: models/base, data/<task>/train.jsonl. Out: adapters/<policy>, models/<policy>, merge/<policy>.json.
+# In: models/base, data/<task>/train.jsonl. Out: adapters/<policy>, training/<policy>/, models/<policy>,
+# merge/<policy>.json.
 
 
 rule train_grpo:
+    """Train an adapter with GRPO; what ran, step by step, goes into training/<policy>/."""
     input:
-        code=code("scripts/train_grpo.py", backend("train")),
+        script=stage("train_grpo"),
+        modules=modules("train_grpo", backend("train")),
         model="<results>/models/base",
         data=f"<results>/data/{config['task']}/train.jsonl",
     output:
         adapter=directory("<results>/adapters/{arm}-seed{seed}"),
+        history="<results>/training/{arm}-seed{seed}/history.csv",
+        arguments="<results>/training/{arm}-seed{seed}/arguments.json",
+        environment="<results>/training/{arm}-seed{seed}/environment.json",
+        gpu_memory="<results>/training/{arm}-seed{seed}/gpu_memory.json",
     log:
         "<logs>/train_grpo/{arm}-seed{seed}.log",
     benchmark:
@@ -17,43 +24,63 @@ rule train_grpo:
         gpu=config["train"]["processes"],
     params:
         launch=launch(config["train"]["processes"]),
-        settings=arm_settings("train"),
+        train=arm_settings("train"),
         rewards=arm_settings("rewards"),
         prompt=settings("prompt"),
         source=config["model"]["source"],
+    message:
+        "Train {wildcards.arm}, seed {wildcards.seed}"
     shell:
-        f"{MODEL_ENV} {{params.launch}} scripts/train_grpo.py"
-        " --settings {params.settings:q} --rewards {params.rewards:q}"
-        " --prompt {params.prompt:q} --seed {wildcards.seed} --source {params.source:q}"
-        " --model {input.model} --data {input.data} --adapter {output.adapter} 2>&1 | tee {log}"
+        f"{MODEL_ENV} {{params.launch}} {{input.script:q}}"
+        " --train-config {params.train:q}"
+        " --rewards-config {params.rewards:q}"
+        " --prompt-config {params.prompt:q}"
+        " --seed {wildcards.seed}"
+        " --source {params.source:q}"
+        " --model {input.model:q}"
+        " --data {input.data:q}"
+        " --adapter {output.adapter:q}"
+        " --history {output.history:q}"
+        " --arguments {output.arguments:q}"
+        " --environment {output.environment:q}"
+        " --gpu-memory {output.gpu_memory:q}"
+        " 2>{log:q}"
 
 
 rule merge_lora:
+    """Merge an adapter into the base model."""
     input:
-        code=code("scripts/merge_lora.py"),
+        script=stage("merge_lora"),
+        modules=modules("merge_lora"),
         model="<results>/models/base",
         adapter="<results>/adapters/{arm}-seed{seed}",
     output:
-        merged=directory("<results>/models/{arm}-seed{seed}"),
+        merged=kept(directory("<results>/models/{arm}-seed{seed}")),
     log:
         "<logs>/merge_lora/{arm}-seed{seed}.log",
     benchmark:
         "<logs>/merge_lora/{arm}-seed{seed}.tsv"
+    message:
+        "Merge {wildcards.arm}, seed {wildcards.seed}, into the base model"
     shell:
-        f"{MODEL_ENV} python scripts/merge_lora.py"
-        " --model {input.model} --adapter {input.adapter}"
-        " --merged {output.merged} 2>&1 | tee {log}"
+        f"{MODEL_ENV} python {{input.script:q}}"
+        " --model {input.model:q}"
+        " --adapter {input.adapter:q}"
+        " --merged {output.merged:q}"
+        " 2>{log:q}"
 
 
 rule check_merge:
+    """Compare the merged model with the adapted one, logit by logit."""
     input:
-        code=code("scripts/check_merge.py"),
+        script=stage("check_merge"),
+        modules=modules("check_merge"),
         model="<results>/models/base",
         adapter="<results>/adapters/{arm}-seed{seed}",
         merged="<results>/models/{arm}-seed{seed}",
         data=f"<results>/data/{config['task']}/dev.jsonl",
     output:
-        report="<results>/merge/{arm}-seed{seed}.json",
+        check="<results>/merge/{arm}-seed{seed}.json",
     log:
         "<logs>/check_merge/{arm}-seed{seed}.log",
     benchmark:
@@ -62,11 +89,19 @@ rule check_merge:
     resources:
         gpu=1,
     params:
-        settings=settings("merge"),
+        merge=settings("merge"),
         train=arm_settings("train"),
         prompt=settings("prompt"),
+    message:
+        "Check that merged {wildcards.arm}, seed {wildcards.seed}, is the trained policy"
     shell:
-        f"{MODEL_ENV} python scripts/check_merge.py"
-        " --settings {params.settings:q} --train {params.train:q} --prompt {params.prompt:q}"
-        " --model {input.model} --adapter {input.adapter} --merged {input.merged}"
-        " --data {input.data} --report {output.report} 2>&1 | tee {log}"
+        f"{MODEL_ENV} python {{input.script:q}}"
+        " --merge-config {params.merge:q}"
+        " --train-config {params.train:q}"
+        " --prompt-config {params.prompt:q}"
+        " --model {input.model:q}"
+        " --adapter {input.adapter:q}"
+        " --merged {input.merged:q}"
+        " --data {input.data:q}"
+        " --check {output.check:q}"
+        " 2>{log:q}"

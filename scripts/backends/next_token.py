@@ -1,0 +1,28 @@
+"""What two models would say next: the comparison behind `check_merge` and `export_gguf`."""
+
+from backends.tokenizer import batch
+
+BATCH = 50  # prompts
+
+
+def next_token_logits(policy, tokenizer, prompts, label):
+    """Logits of the first token of each completion, float32, shape (prompts, vocabulary)."""
+    import torch
+    from stage.screen import progress
+
+    rows = []
+    for start in progress(range(0, len(prompts), BATCH), label, -(-len(prompts) // BATCH), "batch"):
+        with torch.inference_mode():
+            inputs = batch(tokenizer, prompts[start : start + BATCH], policy.device)
+            rows.append(policy(**inputs, logits_to_keep=1).logits[:, -1].float().cpu())
+    return torch.cat(rows)
+
+
+def logit_differences(expected, found):
+    """How alike the logits are: the share of rows with the same largest one, the largest and the mean difference."""
+    distance = (expected - found).abs()
+    return {
+        "agreement": (expected.argmax(-1) == found.argmax(-1)).float().mean().item(),
+        "max_logit_difference": distance.max().item(),
+        "mean_logit_difference": distance.mean().item(),
+    }

@@ -1,0 +1,1 @@
+"""What the downloads and the upload share about the Hugging Face Hub."""

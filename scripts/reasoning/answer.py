@@ -1,0 +1,55 @@
+"""What counts as the answer of a completion. Reward and metric both ask here, so they cannot disagree.
+
+Three extractors, always reported together:
+
+strict       the content of the answer tag that the prompt asks for, and only if it is a number
+flexible     the last number of the text, whatever the format
+math_verify  the library of that name (github.com/huggingface/Math-Verify)
+
+Text is matched, never executed.
+"""
+
+import logging
+import re
+from collections import deque
+
+from reasoning.number import NUMBER, number
+
+LATEX_SPACING = re.compile(r"\\[,!;]")
+
+# math-verify parses with sympy, whose time grows faster than the text; the answer is at the end.
+MATH_VERIFY_TAIL = 4000
+
+
+def extract_strict(text, pattern):
+    """The number that `pattern`'s one group finds first, or None if there is none or it is not a number.
+
+    First, as in GSM8K's own scorer (openai/grade-school-math, grade_school_math/dataset.py, `extract_answer`):
+    a completion that goes on after its answer, or gives several, is judged by the first.
+    """
+    match = re.search(pattern, text, re.DOTALL)
+    return number(match[1]) if match else None
+
+
+def extract_flexible(text):
+    """The last number in the text, or None."""
+    last = deque(NUMBER.finditer(LATEX_SPACING.sub("", text.replace("{,}", ","))), maxlen=1)
+    return number(last[0][0]) if last else None
+
+
+def extract_math_verify(text):
+    """math-verify's reading of the text as a canonical number, or None if it finds no plain number."""
+    from math_verify import parse  # imports sympy, which takes half a second
+
+    logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns that no timeout is set: the tail is short
+    parsed = parse(text[-MATH_VERIFY_TAIL:], parsing_timeout=None)
+    return number(str(parsed[0])) or number(str(parsed[-1])) if parsed else None
+
+
+def extract(text, pattern):
+    """All three readings of a completion, `{extractor: canonical number or None}`."""
+    return {
+        "strict": extract_strict(text, pattern),
+        "flexible": extract_flexible(text),
+        "math_verify": extract_math_verify(text),
+    }

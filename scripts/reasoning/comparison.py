@@ -1,0 +1,44 @@
+"""A trained policy against the base model, paired by problem."""
+
+from reasoning.pass_at_k import change_at_k
+from reasoning.protocol import EXTRACTORS
+from reasoning.statistics import mean_interval, over_seeds, paired
+
+
+def outcomes(samples, extractor, family=None):
+    """Whether each sample is correct by an extractor, in order; of one family if one is named."""
+    return [s["correct"][extractor] for s in samples if family in (None, s["family"])]
+
+
+def gain(base, policy, *signs):
+    """The mean change over problems, `{difference, low, high}`; `signs` are `(sign, extractor)`."""
+    changes = [
+        sum(sign * (p["correct"][name] - b["correct"][name]) for sign, name in signs)
+        for b, p in zip(base, policy, strict=True)
+    ]
+    low, high = mean_interval(changes)
+    return {"difference": sum(changes) / len(changes), "low": low, "high": high}
+
+
+def compare(base, policy):
+    """The paired comparison of two lists of samples of the same problems, whole and by family."""
+    if [s["id"] for s in base] != [s["id"] for s in policy]:
+        raise SystemExit("error: the two policies were asked different problems: evaluate both again")
+    return {
+        "extractors": {name: paired(outcomes(base, name), outcomes(policy, name)) for name in EXTRACTORS},
+        # A policy that only learned to write the answer tag gains by `strict` and not by `flexible`.
+        "reasoning_gain": gain(base, policy, (1, "flexible")),
+        "format_gain": gain(base, policy, (1, "strict"), (-1, "flexible")),
+        "at_k": change_at_k(base, policy),
+        "families": {
+            family: {name: paired(outcomes(base, name, family), outcomes(policy, name, family)) for name in EXTRACTORS}
+            for family in sorted({s["family"] for s in base})
+        },
+    }
+
+
+def compare_over_seeds(before, after):
+    """`{extractor: over_seeds}` of two lists that hold the samples of one seed each."""
+    return {
+        name: over_seeds([outcomes(s, name) for s in before], [outcomes(s, name) for s in after]) for name in EXTRACTORS
+    }

@@ -1,0 +1,55 @@
+"""Every number of a run gathered in one value, `results.json`."""
+
+import json
+
+from reasoning.comparison import compare_over_seeds
+from reasoning.policies import arm_of
+from reasoning.protocol import require_equal
+
+
+def gather(metrics, comparisons, merges, probes, samples, trainings):
+    """One value with every number: `tasks.<task>.policies.<policy>` and `….arms.<arm>`, merges beside them.
+
+    `metrics`, `comparisons` and `samples` are `{(task, policy): JSON}`, `merges` and `trainings` (the environments
+    that policies were trained in) `{policy: JSON}`, and `probes` is `{task: JSON}`. Each policy has the address of its
+    scores, their file below the run's folder. `leads.<arm>` is the lead of the first arm over another. Stops if scores
+    were measured differently.
+    """
+    tasks = {}
+    for (task, policy), value in metrics.items():
+        entry = tasks.setdefault(task, {"policies": {}})
+        require_equal(metrics[task, "base"], value)
+        entry["policies"][policy] = {
+            "address": f"eval/{task}/{policy}/metrics.json",
+            "metrics": value,
+            "comparison": comparisons.get((task, policy)),
+        }
+    for task, entry in tasks.items():
+        entry["verbatim"] = probes[task]["verbatim"]
+        entry |= over_all_seeds({policy: samples[task, policy] for policy in entry["policies"]})
+    stages = {f"evaluate/{task}/{policy}": value["environment"] for (task, policy), value in metrics.items()}
+    stages |= {f"probe_contamination/{task}": value["environment"] for task, value in probes.items()}
+    stages |= {f"train_grpo/{policy}": value for policy, value in trainings.items()}
+    for value in merges.values():
+        stages |= value["environments"]
+    return {"tasks": tasks, "merges": merges, "environments": grouped(stages)}
+
+
+def over_all_seeds(samples):
+    """`{arms, leads}` over seeds; `samples` is `{policy: samples}`, first the base model's, then the lead arm's."""
+    of_arm = {}
+    for policy, of_policy in samples.items():
+        of_arm.setdefault(arm_of(policy), []).append(of_policy)
+    base, (lead, *others) = of_arm.pop("base"), of_arm
+    return {
+        "arms": {arm: compare_over_seeds(base, of_seeds) for arm, of_seeds in of_arm.items()},
+        "leads": {arm: compare_over_seeds(of_arm[arm], of_arm[lead]) for arm in others},
+    }
+
+
+def grouped(stages):
+    """`{stage: environment}` as a list of `{environment, stages}`, one for each distinct environment."""
+    groups = {}
+    for stage, environment in sorted(stages.items()):
+        groups.setdefault(json.dumps(environment, sort_keys=True), []).append(stage)
+    return [{"environment": json.loads(text), "stages": names} for text, names in groups.items()]

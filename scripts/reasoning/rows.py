@@ -1,0 +1,75 @@
+"""results.json, read in the order in which people read it, and as rows of a table."""
+
+from stage.files import read_json
+
+from reasoning.policies import arm_of, seed_of
+from reasoning.protocol import EXTRACTORS
+
+
+def read_results(path):
+    """A results.json with its policies and arms in reading order: base, the arm of the claim, others by name."""
+    results = read_json(path)
+    for entry in results["tasks"].values():
+        for key in ("policies", "arms", "leads"):
+            entry[key] = in_order(entry[key], results["policy"])
+    return results
+
+
+def in_order(of_names, policy):
+    """A dict by policy or arm in reading order; `policy` is that of the claim."""
+    lead = arm_of(policy)
+
+    def place(name):
+        return name != "base", arm_of(name) != lead, arm_of(name), name != policy, seed_of(name)
+
+    return {name: of_names[name] for name in sorted(of_names, key=place)}
+
+
+def marked(task, split, subset):
+    """A task's name, marked if a score is not the task's own: if of another split than test, or of a subset of it."""
+    marks = [*([f"{split} split"] if split != "test" else []), *(["a subset"] if subset else [])]
+    return f"{task} ({', '.join(marks)})" if marks else task
+
+
+def marked_row(row):
+    """The marked task of a row of the table."""
+    return marked(row["task"], row["split"], row["subset"])
+
+
+def marked_task(task, entry):
+    """The marked task of an entry of results.json."""
+    metrics = entry["policies"]["base"]["metrics"]
+    return marked(task, metrics["protocol"]["split"], metrics["subset"])
+
+
+COLUMNS = (
+    "task policy extractor n correct value low high difference difference_low difference_high mcnemar_p "
+    "won lost format_rate truncation_rate mean_completion_tokens split subset"
+).split()
+
+
+def rows(results):
+    """The table, one row a task, policy and extractor; the base model has no differences."""
+    for task, entry in results["tasks"].items():
+        for policy, value in entry["policies"].items():
+            metrics, comparison = value["metrics"], value["comparison"]
+            for name in EXTRACTORS:
+                score = metrics["scores"][name]
+                change = comparison["extractors"][name] if comparison else {}
+                yield {
+                    "task": task,
+                    "policy": policy,
+                    "extractor": name,
+                    **{key: score[key] for key in ("n", "correct", "value", "low", "high")},
+                    "difference": change.get("difference"),
+                    "difference_low": change.get("low"),
+                    "difference_high": change.get("high"),
+                    "mcnemar_p": change.get("p"),
+                    "won": change.get("won"),
+                    "lost": change.get("lost"),
+                    "format_rate": metrics["format"]["value"],
+                    "truncation_rate": metrics["truncated"]["value"],
+                    "mean_completion_tokens": metrics["completion_tokens"]["mean"],
+                    "split": metrics["protocol"]["split"],
+                    "subset": metrics["subset"],
+                }

@@ -1,0 +1,48 @@
+"""From completions to scores. Reads nothing but the completions, so that anybody can recompute every score."""
+
+import re
+
+from reasoning.answer import extract
+from reasoning.pass_at_k import at_k
+from reasoning.protocol import EXTRACTORS
+from reasoning.statistics import quantiles, score
+
+
+def judge(gold, text, tokens, truncated, prompt):
+    """One completion, judged: what each extractor reads in it, and whether that is the gold answer."""
+    extracted = extract(text, prompt["answer"])
+    return {
+        "completion": text,
+        "tokens": tokens,
+        "truncated": truncated,
+        "format": re.fullmatch(prompt["format"], text, re.DOTALL) is not None,
+        "extracted": extracted,
+        "correct": {name: value == gold for name, value in extracted.items()},
+    }
+
+
+def judge_again(sample, prompt):
+    """A sample computed anew from its completion, and from those of its draws if it has any."""
+
+    def again(judged):
+        return judge(sample["gold"], judged["completion"], judged["tokens"], judged["truncated"], prompt)
+
+    fresh = {key: sample[key] for key in ("id", "family", "gold")} | again(sample)
+    return fresh | ({"draws": list(map(again, sample["draws"]))} if "draws" in sample else {})
+
+
+def summarise(samples):
+    """The scores of a list of samples, whole and by family."""
+    families = sorted({s["family"] for s in samples})
+    return {
+        "n": len(samples),
+        "scores": {name: score([s["correct"][name] for s in samples]) for name in EXTRACTORS},
+        "format": score([s["format"] for s in samples]),
+        "truncated": score([s["truncated"] for s in samples]),
+        "completion_tokens": quantiles([s["tokens"] for s in samples]),
+        "at_k": at_k(samples),
+        "families": {
+            family: {name: score([s["correct"][name] for s in samples if s["family"] == family]) for name in EXTRACTORS}
+            for family in families
+        },
+    }

@@ -1,0 +1,52 @@
+"""A task's splits: fetched from its source, put into one canonical form, and checked against what the config pins."""
+
+from pathlib import Path
+
+from sources import fetch
+from stage.files import read_jsonl, sha256, write_jsonl
+
+from reasoning.problems import read_problems
+
+SPLITS = ("train", "test")
+
+
+def read_parquet(path):
+    """The rows of a parquet file as dicts."""
+    import pyarrow.parquet
+
+    return pyarrow.parquet.read_table(path).to_pylist()
+
+
+READERS = {".jsonl": read_jsonl, ".parquet": read_parquet}
+
+
+def read_split(folder, split):
+    """The rows of the one file in the folder whose name begins with the split's."""
+    files = [p for p in sorted(folder.rglob(f"{split}*")) if p.suffix in READERS]
+    if len(files) != 1:
+        found = ", ".join(p.name for p in files) or "none"
+        raise SystemExit(f"error: the source should hold one {split}*.jsonl or {split}*.parquet, and holds {found}")
+    return READERS[files[0].suffix](files[0])
+
+
+def require_pinned(path, split, task):
+    """Stop unless the canonical file has the pinned content and size, and every problem can be read."""
+    problems = read_problems(path)
+    expected, digest = task["sha256"].get(split), sha256(path)
+    if expected and digest != expected:
+        raise SystemExit(
+            f"error: the {split} split has sha256 {digest}, and {expected} is pinned: "
+            "the download is corrupt, or the source is another edition of the data"
+        )
+    if len(problems) != task["size"][split]:
+        raise SystemExit(f"error: the {split} split has {len(problems)} problems and should have {task['size'][split]}")
+
+
+def fetch_splits(task, folder):
+    """Write the splits of a task (its config section) into `folder`: `{split: path}` of checked, canonical JSONL."""
+    fetch(task["source"], folder, "dataset")
+    checked = {split: Path(folder, "checked", f"{split}.jsonl") for split in SPLITS}
+    for split, path in checked.items():
+        write_jsonl(path, read_split(Path(folder), split))
+        require_pinned(path, split, task)
+    return checked

@@ -1,0 +1,36 @@
+"""SHA256SUMS: the checksums of a folder's files, in the form of `sha256sum --check`."""
+
+from stage.files import read_text, sha256, write_text
+
+NAME = "SHA256SUMS"
+
+
+def listed(folder):
+    """The files of a folder that its checksums cover, in order."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / NAME)
+
+
+def write_checksums(folder):
+    """Write SHA256SUMS into a folder; returns its text."""
+    text = "".join(f"{sha256(path)}  {path.relative_to(folder)}\n" for path in listed(folder))
+    write_text(folder / NAME, text)
+    return text
+
+
+def damage(record):
+    """The files of a record that are missing, unlisted, links, or not as published, one line each."""
+    if not (record / NAME).exists():
+        return [f"{record} has no {NAME}: it is not a published record"]
+    lines = read_text(record / NAME).splitlines()
+    published = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    present = {str(p.relative_to(record)) for p in record.rglob("*") if not p.is_dir()} - {NAME}
+    return (
+        [f"{path} is a link: a record holds files" for path in sorted(record.rglob("*")) if path.is_symlink()]
+        + [f"{record / name} is missing" for name in sorted(published.keys() - present)]
+        + [f"{record / name} is not in {NAME}" for name in sorted(present - published.keys())]
+        + [
+            f"{record / name} is not the published file: its sha256 differs"
+            for name in sorted(published.keys() & present)
+            if sha256(record / name) != published[name]
+        ]
+    )

@@ -1,0 +1,42 @@
+"""Snakemake's notes on the jobs of a run: without them, Snakemake would trust restored outputs unseen.
+
+Snakemake keeps one file an output, named after the output's path in base64 (snakemake/persistence/file.py). A record
+keeps them as one readable value, `{output: note}`.
+"""
+
+import os
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from pathlib import Path
+
+from stage.files import read_json, write_json
+
+NOTES = Path(".snakemake/metadata")
+
+
+def read_notes(results):
+    """Snakemake's notes on the outputs in a run's folder, `{output: note}`."""
+    found = {}
+    for path in sorted(path for path in NOTES.rglob("*") if path.is_file()):
+        name = "".join(part.removeprefix("@") for part in path.relative_to(NOTES).parts)
+        output = urlsafe_b64decode(name).decode()
+        if output.startswith(f"{results}/"):
+            found[output] = read_json(path)
+    return dict(sorted(found.items()))
+
+
+def write_notes(notes):
+    """Give notes back to Snakemake, each in a file of the name that Snakemake looks for."""
+    NOTES.mkdir(parents=True, exist_ok=True)
+    longest = os.pathconf(NOTES, "PC_NAME_MAX") - 1
+    for output, note in notes.items():
+        name = urlsafe_b64encode(output.encode()).decode()
+        pieces = [name[i : i + longest] for i in range(0, len(name), longest)]
+        write_json(Path(NOTES, *(f"@{piece}" for piece in pieces[:-1]), pieces[-1]), note)
+
+
+def jobs(notes):
+    """The jobs behind notes: `{rule, shellcmd, input, outputs, starttime, endtime, …}` each, in order of time."""
+    found = {}
+    for output, note in notes.items():
+        found.setdefault(note["shellcmd"], note | {"outputs": []})["outputs"].append(output)
+    return sorted(found.values(), key=lambda job: (job["starttime"], job["shellcmd"]))

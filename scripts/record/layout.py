@@ -1,0 +1,66 @@
+"""What a published record holds, and where."""
+
+import gzip
+import json
+import shutil
+from pathlib import Path
+
+from stage.files import read_json
+
+# Counts up when a record of this code can no longer be read by the code before it.
+FORMAT = 2
+
+# The results of a run are at its top, those of the run with its controls below.
+SCOPES = (Path(), Path("controls"))
+NUMBERS = "results.json table.csv table.txt table.tex numbers.tex report.html".split()
+TRAINING = "history.csv arguments.json environment.json gpu_memory.json".split()
+JOBS = "jobs.json"
+# The record's own files and folders, which are not the output of a rule.
+OWN = {"workflow", JOBS, *"config.json provenance.json record.html ro-crate-metadata.json SHA256SUMS README.md".split()}
+
+
+def scopes(folder):
+    """The scopes that a run's folder, or its record, has."""
+    return [scope for scope in SCOPES if (folder / scope / "results.json").exists()]
+
+
+def record_files(results):
+    """The files of a run's folder that its record holds, relative to it, in order."""
+    files = {scope / name for scope in scopes(results) for name in NUMBERS}
+    files |= {
+        path.relative_to(results) for scope in scopes(results) for path in (results / scope / "figures").iterdir()
+    }
+    for scope in scopes(results):
+        for task, entry in read_json(results / scope / "results.json")["tasks"].items():
+            files.add(Path("probe", f"{task}.json"))
+            for policy in entry["policies"]:
+                files |= {Path("eval", task, policy, name) for name in ("metrics.json", "samples.jsonl")}
+                if policy != "base":
+                    files |= {Path("compare", task, f"{policy}.json"), Path("merge", f"{policy}.json")}
+                    files |= {Path("training", policy, name) for name in TRAINING}
+    return sorted(files | {path.relative_to(results) for path in results.glob("hub/*.sha256")})
+
+
+def pack(source, target):
+    """Copy a file into a record; JSONL is compressed, without the time and name that gzip would keep."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.suffix != ".jsonl":
+        shutil.copyfile(source, target)
+        return
+    with open(f"{target}.gz", "wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
+        packed.write(source.read_bytes())
+
+
+def unpack(source, target):
+    """Copy a file out of a record, decompressed."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.suffix == ".gz":
+        target.with_suffix("").write_bytes(gzip.decompress(source.read_bytes()))
+    else:
+        shutil.copyfile(source, target)
+
+
+def read_samples(record, task, policy):
+    """The samples of one policy in a record."""
+    with gzip.open(record / "eval" / task / policy / "samples.jsonl.gz", "rt", encoding="utf-8") as file:
+        return [json.loads(line) for line in file]

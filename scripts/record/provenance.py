@@ -1,0 +1,79 @@
+"""Where a record's numbers come from: commit, machine, time and memory of each stage, digests of the weights."""
+
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+from stage.environment import environment
+from stage.files import read_json, read_text, sha256
+
+
+def stages(logs, results):
+    """Wall time in seconds and peak memory in GB of each stage, from Snakemake's benchmark files.
+
+    For evaluations also sampled tokens per second, of the whole stage: loading the model is part of its time. For
+    trainings on a GPU also its name and the peak memory on it.
+    """
+    found = {}
+    for path in sorted(logs.rglob("*.tsv")):
+        header, values = (line.split("\t") for line in read_text(path).splitlines()[:2])
+        row = dict(zip(header, values, strict=True))
+        name, seconds = path.relative_to(logs).with_suffix(""), float(row["s"])
+        peak = None if row["max_rss"] == "NA" else round(float(row["max_rss"]) / 1000, 2)
+        found[str(name)] = {"seconds": round(seconds, 1), "peak_gb": peak}
+        if name.parts[0] == "evaluate":
+            metrics = read_json(results / "eval" / name.relative_to("evaluate") / "metrics.json")
+            sampled = metrics["n"] * metrics["completion_tokens"]["mean"]
+            found[str(name)]["tokens_per_second"] = round(sampled / seconds, 1)
+        if name.parts[0] == "train_grpo":
+            held = read_json(results / "training" / name.name / "gpu_memory.json")
+            if held["gpu"]:
+                found[str(name)] |= {"gpu": held["gpu"], "gpu_peak_gb": round(held["peak_bytes"] / 1e9, 2)}
+    return found
+
+
+def machine():
+    """The hardware that this process runs on, and the versions of the packages that a number may depend on."""
+    info = Path("/proc/cpuinfo")
+    models = [line.partition(": ")[2] for line in read_text(info).splitlines() if line.startswith("model name")]
+    here = environment()
+    return {
+        "cpu": models[0] if models else platform.processor(),
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": here["python"],
+        "packages": here["packages"],
+    }
+
+
+def commit():
+    """The commit of the code; SystemExit if the code here is not committed."""
+
+    def git(*arguments):
+        return subprocess.run(["git", *arguments], capture_output=True, text=True).stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
+    unknown = git("ls-files", "--others", "--exclude-standard", "--", "scripts", "workflow", "config", "envs")
+    if not git("rev-parse", "HEAD") or changed or unknown:
+        raise SystemExit("error: commit your changes first: a record names the commit that makes it")
+    return git("rev-parse", "HEAD")
+
+
+def weights(results):
+    """The sha256 of the weights of base model, adapters and merged models, `{path: digest}` below the run's folder.
+
+    Merged models need not be there any more: `check_merge` noted theirs.
+    """
+    paths = [*(results / "models/base").glob("*.safetensors"), *(results / "adapters").glob("*/*.safetensors")]
+    found = {str(path.relative_to(results)): sha256(path) for path in paths}
+    for path in (results / "merge").glob("*.json"):
+        found |= {f"models/{path.stem}/{name}": digest for name, digest in read_json(path)["weights"].items()}
+    return dict(sorted(found.items()))
+
+
+def require_made_here(results, measured):
+    """Stop if a training of the run was not made in this folder: a restored record is not published again."""
+    for path in sorted((results / "compare").glob("*/*.json")):
+        if f"train_grpo/{path.stem}" not in measured or not (results / "adapters" / path.stem).exists():
+            raise SystemExit(f"error: {path.stem} was not trained here: publish where the whole run and its logs are")

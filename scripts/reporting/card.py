@@ -1,0 +1,100 @@
+"""The model card and what the Hub reads beside it, from results.json alone: nobody types a number into them."""
+
+import json
+
+from reasoning.rows import marked_row, marked_task, rows
+from stage.files import read_json
+
+from reporting.latex import bibtex
+from reporting.templates import fill
+from reporting.words import claim
+
+# What a package may hold, and what the Hub calls that: `layout` says which of the run's folders goes where.
+CONTENTS = {
+    "merged": {"layout": {"": "merged", "adapter": "adapter"}, "library": "transformers", "relation": "finetune"},
+    "adapter": {"layout": {"": "adapter"}, "library": "peft", "relation": "adapter"},
+}
+
+
+def card_rows(results, policy):
+    """The table's rows of one policy, each with the base model's score beside it."""
+    table = list(rows(results))
+    base = {(row["task"], row["extractor"]): row["value"] for row in table if row["policy"] == "base"}
+    return [row | {"base": base[row["task"], row["extractor"]]} for row in table if row["policy"] == policy]
+
+
+def on_hub(source):
+    """What a `hf://` source names: `{"id", "revision"}`; None for another source, which the Hub does not know."""
+    if not source.startswith("hf://"):
+        return None
+    name, _, rest = source.removeprefix("hf://").partition("@")
+    return {"id": name, "revision": rest.partition("/")[0]}
+
+
+def front_matter(config, table):
+    """The card's YAML header, with the scores as the Hub's `model-index`."""
+    import yaml
+
+    scores = [
+        {
+            "task": {"type": "text-generation"},
+            "dataset": {"name": marked_row(row), "type": row["task"]},
+            "metrics": [{"type": "exact_match", "name": row["extractor"], "value": round(100 * row["value"], 2)}],
+        }
+        for row in table
+    ]
+    contents = CONTENTS[config["hub"]["contents"]]
+    header = {
+        "license": config["model"]["license"],
+        "library_name": contents["library"],
+        "pipeline_tag": "text-generation",
+        "tags": ["grpo", "reasoning", "trl"],
+        "model-index": [{"name": config["run"], "results": scores}],
+    }
+    if base := on_hub(config["model"]["source"]):
+        header |= {"base_model": base["id"], "base_model_relation": contents["relation"]}
+    if data := on_hub(config["tasks"][config["task"]]["source"]):
+        header["datasets"] = [data["id"]]
+    return yaml.safe_dump(header, sort_keys=True)
+
+
+def eval_result(config, row):
+    """One headline score as the Hub's leaderboards read it, as YAML for `.eval_results/<task>.yaml`.
+
+    None if no leaderboard can read it: for a task whose data is not on the Hub, and for a part of its test split.
+    """
+    import yaml
+    from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
+
+    data = on_hub(config["tasks"][row["task"]]["source"])
+    if data is None or marked_row(row) != row["task"]:
+        return None
+    entry = EvalResultEntry(
+        dataset_id=data["id"],
+        task_id=row["task"],
+        dataset_revision=data["revision"],
+        value=round(100 * row["value"], 2),
+        notes=f"exact match by the extractor {row['extractor']}, {len(config['prompt']['examples'])} worked examples; "
+        "the whole protocol is in protocol.json",
+    )
+    return yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False)
+
+
+def card(template, config, command, policy, results, training, gguf, citation):
+    """The model card as Markdown. `training` is `{setting: value}`, `gguf` the parities of GGUF files."""
+    table, tasks = card_rows(results, policy), results["tasks"].items()
+    changes = {task: entry["policies"][policy]["comparison"]["extractors"] for task, entry in tasks}
+    return fill(
+        template,
+        config=config,
+        command=command,
+        policy=policy,
+        rows=table,
+        claims=[claim(marked_task(task, entry), policy, changes[task][results["headline"]]) for task, entry in tasks],
+        front_matter=front_matter(config, table),
+        prompt=json.dumps(config["prompt"], indent=2),
+        adapter_folder="" if config["hub"]["contents"] == "adapter" else "adapter/",
+        gguf=[read_json(path) for path in gguf],
+        bibtex=bibtex(citation),
+        training=training,
+    )

@@ -1,0 +1,46 @@
+"""The report of a run: one self-contained HTML page."""
+
+from reasoning.rows import marked_task, rows
+
+from reporting.latex import bibtex
+from reporting.templates import fill
+from reporting.words import claim, claims_over_seeds, several_environments
+
+
+def examples(base, policy, count=3):
+    """The first problems that the policy won and lost by the strict extractor, with both completions."""
+    pairs = list(zip(base, policy, strict=True))
+    won = [(b, p) for b, p in pairs if p["correct"]["strict"] and not b["correct"]["strict"]]
+    lost = [(b, p) for b, p in pairs if b["correct"]["strict"] and not p["correct"]["strict"]]
+    return {"won": won[:count], "lost": lost[:count]}
+
+
+def page(template, config, command, results, samples, figures, citation, provenance=None):
+    """The report as HTML. `samples` is `{(task, policy): samples}`, `figures` is `{name: SVG}`.
+
+    `provenance` says where and when a published record was made; without it the page names no machine and has the same
+    bytes wherever the same numbers come out.
+    """
+    claims, shown, headline = [], {}, results["headline"]
+    for task, entry in results["tasks"].items():
+        for policy, value in entry["policies"].items():
+            if comparison := value["comparison"]:
+                claims.append(claim(marked_task(task, entry), policy, comparison["extractors"][headline]))
+                shown[task, policy] = examples(samples[task, "base"], samples[task, policy])
+    return fill(
+        template,
+        results=results,
+        config=config,
+        command=command,
+        rows=list(rows(results)),
+        claims=claims,
+        of_seeds={
+            task: claims_over_seeds(entry["arms"], entry["leads"], headline) for task, entry in results["tasks"].items()
+        },
+        marked={task: marked_task(task, entry) for task, entry in results["tasks"].items()},
+        examples=shown,
+        figures=figures,
+        bibtex=bibtex(citation),
+        several_environments=several_environments(results["environments"]),
+        provenance=provenance,
+    )

@@ -1,0 +1,57 @@
+"""The table of a run: CSV for programs, plain text for the terminal."""
+
+import csv
+import io
+
+from reasoning.policies import arm_of
+from reasoning.rows import COLUMNS, marked_row, rows
+
+from reporting.words import arm_in_words, change_in_words, percent, points, several_environments
+
+
+def csv_text(results):
+    """The table as CSV."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows(results))
+    return out.getvalue()
+
+
+def plain_text(results):
+    """The table as the terminal shows it, and below it the headline extractor in words."""
+    headline, out = results["headline"], io.StringIO()
+    line = "{:<14} {:<14} {:<11} {:>5} {:>6} {:>15} {:>7} {:>17} {:>9}\n"
+    out.write(line.format("task", "policy", "extractor", "n", "%", "95 % interval", "change", "95 % interval", "p"))
+    for row in rows(results):
+        change = ("", "", "")
+        if row["difference"] is not None:
+            change = (
+                points(row["difference"]),
+                f"[{points(row['difference_low'])}, {points(row['difference_high'])}]",
+                f"{row['mcnemar_p']:.2g}",
+            )
+        interval = f"[{percent(row['low'])}, {percent(row['high'])}]"
+        name = row["extractor"] + ("*" if row["extractor"] == headline else "")
+        out.write(line.format(marked_row(row), row["policy"], name, row["n"], percent(row["value"]), interval, *change))
+    out.write("* headline; change is against base, paired; p is McNemar's exact test\n")
+    for task, entry in results["tasks"].items():
+        verbatim = entry["verbatim"]
+        out.write(
+            f"{task}: the base model continues {verbatim['correct']} of {verbatim['n']} questions word for word\n"
+        )
+        for arm, value in entry["arms"].items():
+            if value[headline]["seeds"] > 1:
+                out.write(f"{task}, {arm}: {arm_in_words(value[headline])}\n")
+        for arm, value in entry["leads"].items():
+            lead = change_in_words(value[headline])
+            out.write(f"{task}, lead of {arm_of(results['policy'])} over {arm}: {lead}\n")
+        for policy, value in entry["policies"].items():
+            if value["metrics"]["subset"]:
+                out.write(f"{task}, {policy}: A SUBSET of {value['metrics']['n']} problems, not the task's score\n")
+            if comparison := value["comparison"]:
+                gains = (change_in_words(comparison[gain]) for gain in ("format_gain", "reasoning_gain"))
+                out.write("{}, {}: format gain {}, reasoning gain {} points\n".format(task, policy, *gains))
+    if sentence := several_environments(results["environments"]):
+        out.write(f"{sentence}\n")
+    return out.getvalue()

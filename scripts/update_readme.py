@@ -1,0 +1,35 @@
+"""Write the numbers of a published record into README.md, between its two marks, and draw README's figure from it.
+
+python scripts/update_readme.py results/published/smollm2-135m-cpu
+"""
+
+import argparse
+import re
+from pathlib import Path
+
+from reporting.readme import block, figure, scores_of
+from stage.files import read_text, write_text
+from stage.screen import run
+
+BLOCK = re.compile(r"(<!-- numbers: .* -->\n).*(<!-- end of numbers -->)", re.DOTALL)
+
+
+def main(args):
+    from reporting.figures import svg
+
+    text = read_text(args.readme)
+    if not BLOCK.search(text):
+        raise SystemExit(f"error: {args.readme} has no marks '<!-- numbers: … -->' and '<!-- end of numbers -->'")
+    tasks = scores_of(args.record)
+    numbers = block(args.record, args.template, tasks).strip()
+    write_text(args.figure, svg(figure(tasks)))
+    write_text(args.readme, BLOCK.sub(lambda m: f"{m[1]}{numbers}\n{m[2]}", text))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("record", type=Path, help="directory results/published/<run>")
+    parser.add_argument("--template", type=Path, default=Path("workflow/report/readme.md.j2"), help="of the block")
+    parser.add_argument("--readme", type=Path, default=Path("README.md"), help="file to write into")
+    parser.add_argument("--figure", type=Path, default=Path("images/results.svg"), help="figure to draw")
+    run(main, parser)

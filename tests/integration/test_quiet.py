@@ -1,0 +1,71 @@
+"""What a person sees: a line a job, what the stages print, and last the result or the error."""
+
+import re
+
+from conftest import call
+
+TABLE = "McNemar"  # a word of every table
+
+
+def test_a_line_a_job(finished):
+    lines = finished.output.splitlines()
+    messages = [
+        "Download the base model",
+        "Download the problems of word_problems",
+        "Write the prompts of word_problems",
+        "Train grpo, seed 0",
+        "Merge grpo, seed 0, into the base model",
+        "Check that merged grpo, seed 0, is the trained policy",
+        "Evaluate base on word_problems",
+        "Evaluate grpo-seed0 on word_problems",
+        "Compare grpo-seed0 with the base model on word_problems",
+        "Ask whether the base model knows word_problems by heart",
+        "Tabulate the results",
+        "Write the report",
+        "Package grpo, seed 0",
+    ]
+    assert [lines.count(message) for message in messages] == [1] * len(messages)
+    assert len(lines) < 80
+    assert TABLE in finished.output and "report: results/tiny/report.html" in lines
+
+
+def test_the_listing_is_in_the_log(finished):
+    (path,) = re.findall(r"Complete log\(s\): (.+)", finished.output)
+    with open(path) as log:
+        listing = log.read()
+    assert "14 of 14 steps" in listing and "Job stats:" in listing and "Job stats:" not in finished.output
+
+
+def test_the_plan_is_on_the_screen(checkout):
+    process = call(checkout.folder, "--configfile", "tiny.yaml", "--dry-run")
+    assert "Job stats:" in process.stdout and "Reason:" in process.stdout
+
+
+def test_who_asks_sees_the_commands(checkout):
+    process = call(
+        checkout.folder,
+        *("--configfile", "tiny.yaml", "--printshellcmds", "--", "results/tiny/data/word_problems/raw/test.jsonl"),
+    )
+    assert "python scripts/download_data.py" in process.stdout
+
+
+def test_a_failing_run_ends_with_the_error(checkout):
+    checkout.write(model=checkout.settings["model"] | {"sha256": "0" * 64})
+    process = call(checkout.folder, "--configfile", "tiny.yaml", "--", "results/tiny/models/base")
+    assert process.returncode != 0
+    lines = process.stdout.splitlines()
+    assert lines[-1].startswith("error: ") and "the pin is wrong" in lines[-1]
+    assert len(lines) < 20 and "Traceback" not in process.stdout
+    assert lines[-1] in (checkout.folder / "logs/tiny/download_model.log").read_text().splitlines()
+
+
+def test_an_old_table_is_not_shown(rerun):
+    """A call that makes other things says nothing of the results, nor does one with nothing to do."""
+    (rerun.folder / "results/tiny/data/word_problems/raw/test.jsonl").unlink()
+    for arguments in (("--", "results/tiny/data/word_problems/raw/test.jsonl"), ()):
+        process = call(rerun.folder, "--configfile", "tiny.yaml", *arguments)
+        assert process.returncode == 0 and TABLE not in process.stdout and "report:" not in process.stdout
+
+    (rerun.folder / "results/tiny/report.html").unlink()
+    process = call(rerun.folder, "--configfile", "tiny.yaml")
+    assert "report: results/tiny/report.html" in process.stdout and TABLE not in process.stdout

@@ -1,0 +1,54 @@
+"""pass@k and maj@k, against values computed by hand and by drawing."""
+
+from itertools import combinations
+
+import pytest
+from reasoning.comparison import compare
+from reasoning.pass_at_k import at_k, change_at_k, majority, pass_at
+from reasoning.protocol import EXTRACTORS
+from reasoning.scoring import judge, summarise
+
+PROMPT = {"answer": r"####\s*([^\n]*)", "format": "[^#]+#### [^\\n]+"}
+
+
+def test_pass_at_k_is_the_share_of_subsets_with_a_right_completion():
+    right = [True, True, False, False, False, False]
+    for k in range(1, 7):
+        subsets = list(combinations(right, k))
+        assert pass_at(k, 2, 6) == pytest.approx(sum(map(any, subsets)) / len(subsets))
+
+
+def test_majority():
+    assert majority(["3", "5", "5", None, None, None]) == "5"
+    assert majority(["3", "5", "5", "3"]) == "3"
+    assert majority([None, None]) is None
+
+
+def sample(i, answers, gold="5"):
+    judged = [judge(gold, f"so\n#### {answer}", 3, False, PROMPT) for answer in answers]
+    return {"id": str(i), "family": "f", "gold": gold} | judged[0] | {"draws": judged}
+
+
+def test_at_k():
+    value = at_k([sample(0, "5566"), sample(1, "6666")])
+    assert value.keys() == set(EXTRACTORS)
+    assert value["strict"].keys() == {"pass@1", "pass@2", "pass@4", "maj@4"}
+    assert value["strict"]["pass@1"]["value"] == pytest.approx(0.25)
+    assert value["strict"]["pass@2"]["value"] == pytest.approx((5 / 6) / 2)
+    assert value["strict"]["pass@4"]["value"] == pytest.approx(0.5)
+    assert value["strict"]["maj@4"]["value"] == pytest.approx(0.5)
+    assert value["strict"]["pass@1"]["low"] <= 0.25 <= value["strict"]["pass@1"]["high"]
+
+
+def test_changes_are_paired():
+    base = [sample(i, "6666") for i in range(20)]
+    tuned = [sample(i, "5666") for i in range(20)]
+    change = change_at_k(base, tuned)["strict"]
+    assert change["pass@1"] == {"value": 0.25, "low": 0.25, "high": 0.25}
+    assert change["pass@4"]["value"] == 1.0
+    assert compare(base, tuned)["at_k"] == change_at_k(base, tuned)
+
+
+def test_without_draws():
+    plain = [{key: value for key, value in sample(0, "56").items() if key != "draws"}]
+    assert at_k(plain) == {} and summarise(plain)["at_k"] == {} and change_at_k(plain, plain) == {}

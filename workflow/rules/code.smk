@@ -1,0 +1,127 @@
+# The package's files, wherever the package lies, and its code as inputs: a stage reruns when its code changes.
+import io
+import os
+import sys
+import tarfile
+from functools import cache
+from modulefinder import ModuleFinder
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.io import flag
+from snakemake.path_modifier import PATH_MODIFIER_FLAG
+from snakemake.sourcecache import HostingProviderFile, LocalGitFile, LocalSourceFile
+
+PACKAGE = ["CITATION.cff", "Makefile", "config", "containers", "envs", "scripts", "workflow"]
+
+
+def package_folder():
+    """The package's folder, from the working directory: "" if they are the same.
+
+    A package that lies elsewhere, or in a repository that Snakemake has fetched, is laid out under .snakemake/. There
+    containers see it, and its paths do not depend on the machine or the version.
+    """
+    rules, here = workflow.current_basedir, Path.cwd()
+    if isinstance(rules, LocalSourceFile):
+        root = Path(rules.path).resolve().parents[1]
+        if root.is_relative_to(here):
+            return "".join(f"{part}/" for part in root.relative_to(here).parts)
+        files = files_on_disk(root)
+    elif isinstance(rules, (HostingProviderFile, LocalGitFile)):
+        files = files_in_git(rules)
+    else:
+        raise WorkflowError(f"{rules}: name this workflow by a local path, or by github(…), gitlab(…) or gitfile(…)")
+    folder = Path(".snakemake/packages", workflow.modifier.namespace or "main")
+    lay_out(files, folder)
+    return f"{folder}/"
+
+
+def files_on_disk(root):
+    """The package's files, `{path: content}`."""
+    paths = [path for part in PACKAGE for path in ([root / part, *(root / part).rglob("*")]) if path.is_file()]
+    wanted = (path.relative_to(root) for path in paths)
+    return {path: (root / path).read_bytes() for path in wanted if belongs(path)}
+
+
+def files_in_git(rules):
+    """The package's files at the commit that `rules`, its folder workflow/rules, was read from."""
+    import git
+
+    repository = rules.hosted_repo.repo if isinstance(rules, HostingProviderFile) else git.Repo(rules.repo_path)
+    root = os.path.normpath(f"{rules.path}/../..")
+    archive = io.BytesIO()
+    repository.archive(archive, f"{rules.ref}:{root if root != '.' else ''}")
+    archive.seek(0)
+    with tarfile.open(fileobj=archive) as tar:
+        members = [member for member in tar if member.isfile() and belongs(Path(member.name))]
+        return {Path(member.name): tar.extractfile(member).read() for member in members}
+
+
+def belongs(path):
+    """Whether a file is one of those that the rules use: code, settings, templates, locks, and no image or bytecode."""
+    return path.parts[0] in PACKAGE and path.suffix not in (".sif", ".pyc", ".json")
+
+
+def lay_out(files, folder):
+    """Make `folder` hold `files` and, bytecode aside, nothing else; a file that is right already is left alone."""
+    for path in [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]:
+        if path.relative_to(folder) not in files:
+            path.unlink(missing_ok=True)
+    for path, content in files.items():
+        target, new = folder / path, folder.with_name(f".{folder.name}.{os.getpid()}")
+        if not (target.is_file() and target.read_bytes() == content):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            new.write_bytes(content)
+            new.replace(target)
+
+
+ROOT = package_folder()
+
+
+def packaged(path):
+    """A file of the package, flagged so that no module's prefix is put before it."""
+    return flag(f"{ROOT}{path}", PATH_MODIFIER_FLAG)
+
+
+def place(path):
+    """Where a path with path variables is in this workflow, for a param, which Snakemake leaves as it is."""
+    return str(workflow.modifier.modify_path(workflow.pathvars.apply(path)))
+
+
+def stage(name):
+    """The command-line program of a stage."""
+    return packaged(f"scripts/{name}.py")
+
+
+def modules(name, *chosen):
+    """The local modules that a stage imports, and those `chosen` by the config with what they import."""
+    found = set(chosen).union(*(imports(path) for path in (f"scripts/{name}.py", *chosen)))
+    return [packaged(path) for path in sorted(found - {f"scripts/{name}.py"})]
+
+
+@cache
+def imports(script):
+    """The local files that a script imports, itself among them, wherever in the code its imports stand."""
+    scripts = Path(ROOT, "scripts").resolve()
+    finder = ModuleFinder(path=[str(scripts)])
+    finder.run_script(str(scripts.parent / script))
+    files = {module.__file__ for module in finder.modules.values()} - {None}
+    return {str(Path(file).relative_to(scripts.parent)) for file in files}
+
+
+def backend(kind):
+    """The file of the backend that config section `kind` selects."""
+    return f"scripts/backends/{kind}_{config[kind]['backend']}.py"
+
+
+def source(address):
+    """The file that serves a source: `hf://…` is served by scripts/sources/hf.py, a path by path.py."""
+    scheme, separator, _ = address.partition("://")
+    return f"scripts/sources/{scheme if separator else 'path'}.py"
+
+
+# Jobs find the Python that runs Snakemake, if its environment is active or not, and read and write UTF-8 in any locale.
+os.environ.update(
+    PATH=os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]),
+    PYTHONUTF8="1",
+)
