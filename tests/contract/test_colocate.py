@@ -30,7 +30,7 @@ runpy.run_path("scripts/train_grpo.py", run_name="__main__")
 
 def test_weights_follow(tiny_model, tmp_path):
     steps = 3
-    data, adapter = tmp_path / "train.jsonl", tmp_path / "adapter"
+    data = tmp_path / "train.jsonl"
     chats = [[{"role": "user", "content": f"{n} + 1"}] for n in range(12)]
     data.write_text("".join(json.dumps({"prompt": chat, "answer": "1", "steps": []}) + "\n" for chat in chats))
     batch = {"num_generations": 4, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 1}
@@ -38,12 +38,14 @@ def test_weights_follow(tiny_model, tmp_path):
     rollouts = {"use_vllm": True, "temperature": 1.0, "max_steps": steps, "learning_rate": 0.05}
     grpo = CONFIG["train"]["grpo"] | batch | rollouts
     given = {
-        "settings": CONFIG["train"] | {"lora": {"r": 4, "lora_alpha": 32}, "grpo": grpo},
-        "rewards": {"accuracy": 0.0, "format": 0.0, "steps": 0.0, "random": 1.0},
-        "prompt": CONFIG["prompt"] | {"examples": [], "format": "[^a-e]*"},
+        "train-config": CONFIG["train"] | {"lora": {"r": 4, "lora_alpha": 32}, "grpo": grpo},
+        "rewards-config": {"accuracy": 0.0, "format": 0.0, "steps": 0.0, "random": 1.0},
+        "prompt-config": CONFIG["prompt"] | {"examples": [], "format": "[^a-e]*"},
     }
     arguments = [part for name, value in given.items() for part in (f"--{name}", json.dumps(value))]
-    arguments += ["--seed", "0", "--source", "tiny", "--model", tiny_model, "--data", data, "--adapter", adapter]
+    arguments += ["--seed", "0", "--source", "tiny", "--model", tiny_model, "--data", data]
+    for name in ("adapter", "history", "arguments", "environment", "gpu-memory"):
+        arguments += [f"--{name}", tmp_path / name]
     process = subprocess.run(
         [sys.executable, "-c", PROGRAM, *map(str, arguments)],
         cwd=ROOT,
@@ -53,7 +55,7 @@ def test_weights_follow(tiny_model, tmp_path):
         | {"TRITON_INTERPRET": "1", "HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": "1", "PYTHONPATH": "scripts"},
     )
     assert process.returncode == 0, (process.stdout + process.stderr)[-4000:]
-    rows = list(csv.DictReader((adapter / "history.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "history").open()))
     apart = [float(row["sampling/sampling_logp_difference/max"]) for row in rows]
     kl = [float(row["kl"]) for row in rows]
     assert min(kl) > 0.005, kl  # nats a token: a policy left behind would be 0.1 off in the logarithms

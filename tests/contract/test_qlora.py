@@ -60,12 +60,18 @@ def script(name, *arguments, program=()):
 
 
 def train(folder, model, problems, **grpo):
-    """Train with fields of `train.grpo` changed; returns the rows of the history."""
-    settings = TRAIN | {"grpo": TRAIN["grpo"] | grpo}
-    given = ("--settings", json.dumps(settings), "--rewards", json.dumps(REWARDS), "--prompt", PROMPT, "--seed", 0)
-    paths = ("--source", "tiny", "--model", model, "--data", problems, "--adapter", folder)
-    script("train_grpo", *given, *paths, program=("-c", WATCHED))
-    return list(csv.DictReader((folder / "history.csv").open()))
+    """Train into folder/adapter, with fields of `train.grpo` changed; returns the rows of the history."""
+    settings = json.dumps(TRAIN | {"grpo": TRAIN["grpo"] | grpo})
+    given = ("--train-config", settings, "--rewards-config", json.dumps(REWARDS), "--prompt-config", PROMPT)
+    given += ("--seed", 0, "--source", "tiny", "--model", model, "--data", problems)
+    names = ("adapter", "history", "arguments", "environment", "gpu-memory")
+    script(
+        "train_grpo",
+        *given,
+        *(part for name in names for part in (f"--{name}", folder / name)),
+        program=("-c", WATCHED),
+    )
+    return list(csv.DictReader((folder / "history").open()))
 
 
 @pytest.fixture(scope="module")
@@ -88,23 +94,24 @@ def problems(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def adapter(problems, model, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("adapters") / "grpo-seed0"
+def trained(problems, model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
     train(folder, model, problems)
     return folder
 
 
-def test_optimizer_is_what_was_asked_for(adapter):
-    assert json.loads((adapter / "effective.json").read_text())["optim"] == "paged_adamw_8bit"
+def test_optimizer_is_what_was_asked_for(trained):
+    assert json.loads((trained / "arguments").read_text())["optim"] == "paged_adamw_8bit"
 
 
-def test_merge_states_the_distance_to_what_was_trained(adapter, problems, model, tmp_path):
-    merged, report = tmp_path / "merged", tmp_path / "report.json"
+def test_merge_states_the_distance_to_what_was_trained(trained, problems, model, tmp_path):
+    adapter, merged, check = trained / "adapter", tmp_path / "merged", tmp_path / "check.json"
     script("merge_lora", "--model", model, "--adapter", adapter, "--merged", merged)
-    settings = json.dumps({"threads": 2, "items": 12, "atol": 0.001})
-    given = ("--settings", settings, "--train", json.dumps(TRAIN), "--prompt", PROMPT, "--data", problems)
-    script("check_merge", *given, "--model", model, "--adapter", adapter, "--merged", merged, "--report", report)
-    found = json.loads(report.read_text())
+    settings = json.dumps({"threads": 2, "problems": 12, "atol": 0.001})
+    given = ("--merge-config", settings, "--train-config", json.dumps(TRAIN), "--prompt-config", PROMPT)
+    given += ("--data", problems, "--model", model, "--adapter", adapter)
+    script("check_merge", *given, "--merged", merged, "--check", check)
+    found = json.loads(check.read_text())
     assert found["agreement"] == 1.0 and found["max_logit_difference"] < 1e-3
     # A 4-bit base is another model than the full one that the adapter is merged into.
     assert found["four_bit_base"]["max_logit_difference"] > 10 * found["max_logit_difference"]
@@ -113,7 +120,7 @@ def test_merge_states_the_distance_to_what_was_trained(adapter, problems, model,
 @pytest.mark.parametrize("grpo", [{}, {"beta": 0.04, "num_iterations": 2}, {"gradient_checkpointing": True}])
 def test_training_keeps_its_gradient(grpo, problems, model, tmp_path):
     """No forward of a training, with or without gradient, is one that would pack the weights."""
-    rows = train(tmp_path / "adapter", model, problems, **grpo)
+    rows = train(tmp_path, model, problems, **grpo)
     assert all(float(row["grad_norm"]) > 0 for row in rows), rows
 
 
