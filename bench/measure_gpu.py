@@ -140,10 +140,11 @@ class Box:
         if not (folder / "test.jsonl").exists():
             (folder / "raw").mkdir(parents=True, exist_ok=True)
             raw = {"train": folder / "raw/train.jsonl", "test": folder / "raw/test.jsonl"}
-            self.script("download_data", folder / "download_data.log", settings=task, **raw)
+            self.script("download_data", folder / "download_data.log", task_config=task, **raw)
             made = {split: folder / f"{split}.jsonl" for split in ("train", "dev", "test")}
             given = {"raw_train": raw["train"], "raw_test": raw["test"]}
-            self.script("format_gsm8k", folder / "format_gsm8k.log", prompt=prompt, task=task, **given, **made)
+            given |= {"prompt_config": prompt, "task_config": task}
+            self.script("format_gsm8k", folder / "format_gsm8k.log", **given, **made)
         return folder
 
     def model(self, shape):
@@ -164,6 +165,13 @@ class Box:
             tokenizer.save_pretrained(folder)
         return folder
 
+    def trained(self, piece):
+        """What train_grpo is to write for a piece, by the names of its arguments."""
+        folder = self.out / "training" / piece
+        names = {"history": "history.csv", "arguments": "arguments.json", "environment": "environment.json"}
+        made = {key: folder / name for key, name in (names | {"gpu_memory": "gpu_memory.json"}).items()}
+        return {"adapter": self.out / "adapters" / piece} | made
+
     def settings(self, *changes):
         """Section `train` of the GPU's default run with changes, for this machine."""
         base = config("qwen2.5-1.5b")["train"]
@@ -181,22 +189,22 @@ def train(box, piece, shape, backend, changes=None, limit=None, capped=False, pr
     prompt = prompt or config("qwen2.5-1.5b")["prompt"]
     problems, data = box.problems(prompt) / "train.jsonl", box.out / "data" / f"{piece}.jsonl"
     data.write_text("".join(problems.open().readlines()[:limit]))
-    adapter = box.out / "adapters" / piece
+    made = box.trained(piece)
     settings = box.settings(BACKENDS[backend], changes or {})
     if capped:  # vLLM counts its share of the whole GPU
         share = settings["grpo"]["vllm_gpu_memory_utilization"] * CAP_BYTES / machine()["gpu_bytes"]
         settings = overlaid(settings, {"grpo": {"vllm_gpu_memory_utilization": share}})
-    given = {"settings": settings, "rewards": {"accuracy": 1.0, "format": 0.2, "steps": 0.0, "random": 1.0}}
-    given |= {"prompt": prompt, "seed": 0, "source": shape, "model": box.model(shape), "data": data, "adapter": adapter}
+    rewards = {"accuracy": 1.0, "format": 0.2, "steps": 0.0, "random": 1.0}
+    given = {"train_config": settings, "rewards_config": rewards, "prompt_config": prompt, "seed": 0}
+    given |= {"source": shape, "model": box.model(shape), "data": data} | made
     seconds, output = box.script("train_grpo", box.out / "logs" / f"{piece}.log", capped, **given)
-    memory = adapter / "gpu_memory.json"
     return {
         "settings": settings,
         "wall_s": seconds,
         "step_s": steps(output),
         "estimate": re.findall(r"GPU memory, estimated: .*", output),
-        "memory": json.loads(memory.read_text()) if memory.exists() else None,
-        "history": (adapter / "history.csv").read_text(),
+        "memory": json.loads(made["gpu_memory"].read_text()),
+        "history": made["history"].read_text(),
     }
 
 
@@ -211,7 +219,7 @@ def evaluate(box, piece, shape, engine, changes=None, limit=200, capped=False, m
     data = box.out / "data" / f"{piece}.jsonl"
     data.write_text("".join((box.problems(prompt) / "test.jsonl").open().readlines()[:limit]))
     folder = box.out / "eval" / piece
-    given = {"settings": settings, "prompt": prompt, "task": "gsm8k", "task_settings": task, "data": data}
+    given = {"eval_config": settings, "prompt_config": prompt, "task": "gsm8k", "task_config": task, "data": data}
     made = {"metrics": folder / "metrics.json", "samples": folder / "samples.jsonl"}
     log = box.out / "logs" / f"{piece}.log"
     seconds, _ = box.script("evaluate", log, capped, **given, model=model or box.model(shape), **made)
@@ -227,20 +235,25 @@ STUDY = {"lora": RECIPE["train"]["lora"], "grpo": RECIPE["train"]["grpo"] | {"us
 def study(box, piece, seed):
     """SmolLM2 on all of GSM8K with one seed: trained, merged, evaluated on all 1,319 problems."""
     changes = overlaid({"backend": "trl", "dtype": "bfloat16"}, STUDY)
-    adapter, merged = box.out / "adapters" / piece, box.out / "models" / piece
+    made, merged = box.trained(piece), box.out / "models" / piece
     settings, model = box.settings(changes), box.model("smollm2-135m")
     problems = box.problems(RECIPE["prompt"])
-    given = {"settings": settings, "rewards": RECIPE["rewards"], "prompt": RECIPE["prompt"], "seed": seed}
-    given |= {"source": RECIPE["model"]["source"], "model": model, "data": problems / "train.jsonl", "adapter": adapter}
+    given = {"train_config": settings, "rewards_config": RECIPE["rewards"], "prompt_config": RECIPE["prompt"]}
+    given |= {
+        "seed": seed,
+        "source": RECIPE["model"]["source"],
+        "model": model,
+        "data": problems / "train.jsonl",
+    } | made
     seconds, output = 0.0, ""
-    if not adapter.exists():
+    if not made["gpu_memory"].exists():  # written last
         seconds, output = box.script("train_grpo", box.out / "logs" / f"{piece}-train.log", **given)
     log = box.out / "logs" / f"{piece}-merge.log"
-    box.script("merge_lora", log, model=model, adapter=adapter, merged=merged)
+    box.script("merge_lora", log, model=model, adapter=made["adapter"], merged=merged)
     return {
         "train_s": seconds,
         "step_s": steps(output),
-        "history": (adapter / "history.csv").read_text(),
+        "history": made["history"].read_text(),
         "evaluation": study_base(box, piece, merged),
     }
 
