@@ -158,6 +158,21 @@ def test_module_from_a_hosted_repository(package, project, tmp_path):
     assert "Nothing to be done" in commands and laid_out.stat().st_mtime_ns == before
 
 
+def test_module_on_a_quiet_screen(package, project):
+    """Under the package's profile, which snakedeploy copies, a project sees what a clone sees."""
+    shutil.copytree(package / "profiles", project / "profiles")
+    write(project, twice(package, 'prefix: "first"', 'prefix: "second"'))
+    process = call(project, "--", f"first/results/one/{RAW}")
+    assert process.returncode == 0, process.stdout
+    lines = process.stdout.splitlines()
+    assert lines.count("Download the problems of word_problems") == 1 and len(lines) < 12
+    with open(package / "scripts/download_data.py", "a") as file:
+        file.write("\nraise SystemExit('error: no such luck')\n")
+    shutil.rmtree(project / "first")
+    process = call(project, "--", f"first/results/one/{RAW}")
+    assert process.returncode != 0 and process.stdout.splitlines()[-1] == "error: no such luck"
+
+
 def test_module_from_a_git_folder(package, project):
     commit(package)
     write(project, MODULE.format(snakefile=f'gitfile("{package}", path="workflow/Snakefile", tag="v1")'))

@@ -92,4 +92,4 @@ def test_an_arm_overrides_what_it_names(checkout):
     process = checkout.snakemake("--dry-run", "--printshellcmds")
     assert process.returncode == 0, process.stdout + process.stderr
     expected = json.dumps({"accuracy": 0.5, "format": 0.25, "random": 0.0, "steps": 0.125})
-    assert f"--rewards '{expected}'" in (process.stdout + process.stderr).replace('\\"', '"')
+    assert f"--rewards-config '{expected}'" in (process.stdout + process.stderr).replace('\\"', '"')

@@ -56,21 +56,3 @@ def require_machine():
     """What a run needs of this machine, asked when the jobs are known and none has started; a dry-run asks nothing."""
     require_gpu()
     require_image()
-
-
-def guard():
-    """Ask also in a module: of all onstart handlers, Snakemake runs the main workflow's alone."""
-    register, theirs = workflow.onstart, workflow._onstart
-
-    def before(handler):
-        def both(log):
-            require_machine()
-            handler(log)
-
-        return both
-
-    workflow._onstart = before(theirs)
-    workflow.onstart = lambda handler: register(before(handler))
-
-
-guard()

@@ -4,6 +4,7 @@ import logging
 import sys
 from pathlib import Path
 
+from snakemake.logging import DefaultFilter
 from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.common import LogEvent
 
@@ -17,7 +18,10 @@ def quiet_screen():
     and would hide the jobs' messages.
     """
     for handler in workflow.logger_manager.logger.handlers:
-        for each in [each for each in handler.filters if {Quietness.RULES, Quietness.HOST} <= set(each.quiet)]:
+        names = [getattr(each, "__name__", type(each).__name__) for each in handler.filters]
+        for each in [each for each in handler.filters if isinstance(each, DefaultFilter)]:
+            if not {Quietness.RULES, Quietness.HOST} <= set(each.quiet) or "on_screen" in names:
+                continue
             if isinstance(handler, logging.FileHandler):
                 each.quiet = handler.formatter.quiet = set()
             elif each.dryrun or each.verbose or each.printshellcmds or handler.formatter.show_failed_logs:
@@ -62,5 +66,20 @@ def show_error():
         atexit.register(print, line, file=sys.stderr, flush=True)
 
 
-if workflow.modifier.is_main_snakefile():
-    quiet_screen()
+def before(event, action):
+    """Call `action` before the handler of onstart, onsuccess or onerror.
+
+    Snakemake runs the main workflow's handlers alone, and this holds in a module too, before or after which the main
+    workflow may state its own.
+    """
+    register = getattr(workflow, event)
+
+    def both(handler):
+        def run(log):
+            action()
+            handler(log)
+
+        return run
+
+    setattr(workflow, f"_{event}", both(getattr(workflow, f"_{event}")))
+    setattr(workflow, event, lambda handler: register(both(handler)))
