@@ -1,4 +1,4 @@
-"""The locked lists say what envs/*.in asks for, and every file in them has its sha256."""
+"""The lock files hold what envs/*.in asks for, and every file in them has its sha256."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-LANES = {
+ENVIRONMENTS = {
     "cpu": ["cpu", "cpu-torch", "cpu-torch-public"],
     "gpu": ["gpu"],
     "t4": ["t4"],
@@ -16,7 +16,7 @@ LANES = {
 
 
 def locked(name):
-    """`{package: version}` of a list; every requirement has hashes, none an address."""
+    """`{package: version}` of a lock file; every requirement has hashes, none an address."""
     text = re.sub(r"\\\n", " ", Path(f"envs/{name}.txt").read_text())
     found = {}
     for line in text.splitlines():
@@ -28,20 +28,23 @@ def locked(name):
     return found
 
 
-@pytest.mark.parametrize("lane", LANES)
-def test_lists_hold_what_is_asked_for(lane):
-    packages = {k: v for name in LANES[lane] for k, v in locked(name).items()}
-    asked = [line.strip() for line in Path(f"envs/{lane}.in").read_text().splitlines()]
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_lock_files_hold_what_is_asked_for(environment):
+    packages = {k: v for name in ENVIRONMENTS[environment] for k, v in locked(name).items()}
+    asked = [line.strip() for line in Path(f"envs/{environment}.in").read_text().splitlines()]
     for line in filter(lambda line: line and not line.startswith("#"), asked):
         name, _, version = line.partition("==")
         found = packages.get(re.sub(r"[-_.]+", "-", name).lower())
-        assert found, f"envs/{lane}.in asks for {name}, which its list lacks: run envs/lock"
+        assert found, f"envs/{environment}.in asks for {name}, which its lock file lacks: run envs/lock"
         assert not version or found.split("+")[0] == version, f"{name}: {version} is asked for, {found} is locked"
 
 
-def test_lanes_share_their_versions():
-    """What is tested on a CPU is what trains on a GPU: the same versions but where the lanes are made to differ."""
-    cpu, gpu, t4 = ({k: v for name in LANES[lane] for k, v in locked(name).items()} for lane in ("cpu", "gpu", "t4"))
+def test_environments_share_their_versions():
+    """What is tested on a CPU is what trains on a GPU: the same versions, except where they are meant to differ."""
+    cpu, gpu, t4 = (
+        {k: v for name in ENVIRONMENTS[environment] for k, v in locked(name).items()}
+        for environment in ("cpu", "gpu", "t4")
+    )
     for name in ("transformers", "peft", "datasets", "accelerate", "huggingface-hub", "snakemake", "math-verify"):
         assert cpu[name] == gpu[name] == t4[name], name
     for name in ("unsloth", "trl", "bitsandbytes"):
@@ -49,8 +52,8 @@ def test_lanes_share_their_versions():
 
 
 def test_images():
-    """Each image has its list, and its base a digest."""
+    """Each image has its lock file, and its base a digest."""
     images = yaml.safe_load(Path("containers/images.yaml").read_text())
-    assert images.keys() == LANES.keys() - {"test", "contract"}
+    assert images.keys() == ENVIRONMENTS.keys() - {"test", "contract"}
     for image in images.values():
         assert re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", image["base"])
