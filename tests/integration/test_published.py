@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from record.checksums import write_checksums
 
 RECORDS = sorted(Path("results/published").glob("*/SHA256SUMS"))
 
@@ -36,9 +37,13 @@ def test_a_forged_record_of_an_earlier_format_is_found(tmp_path):
     results = record / "results.json"
     text = results.read_text()
     results.write_text(re.sub(r'"correct": (\d+)', lambda m: f'"correct": {int(m[1]) + 1}', text, count=1))
+    write_checksums(record)
     command = [sys.executable, "scripts/verify.py", "--records", record.parent, "--results", tmp_path]
     process = subprocess.run([*command, "--verified", tmp_path / "v.json"], capture_output=True, text=True)
-    assert process.returncode == 1 and "published" in process.stdout, process.stdout + process.stderr
+    output = process.stdout + process.stderr
+    if "run verify in a clone with the whole history" in output:
+        pytest.skip("this clone's history does not reach back to the commit that made the record")
+    assert process.returncode == 1 and ": published " in output and "is not the published file" not in output, output
 
 
 @pytest.mark.parametrize("sums", RECORDS, ids=lambda sums: sums.parent.name)
