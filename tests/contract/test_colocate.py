@@ -1,4 +1,4 @@
-"""GRPO whose rollouts come from vLLM in the same process, on a CPU: vLLM has the policy's weights after every step.
+"""GRPO whose rollouts come from vLLM in the same process, on a CPU: vLLM gets the policy's weights after every step.
 
 Needs the environment of envs/contract.txt: .ci/run makes it.
 """
@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import yaml
+from conftest import training_outputs
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())
@@ -38,12 +39,13 @@ def test_weights_follow(tiny_model, tmp_path):
     rollouts = {"use_vllm": True, "temperature": 1.0, "max_steps": steps, "learning_rate": 0.05}
     grpo = CONFIG["train"]["grpo"] | batch | rollouts
     given = {
-        "settings": CONFIG["train"] | {"lora": {"r": 4, "lora_alpha": 32}, "grpo": grpo},
-        "rewards": {"accuracy": 0.0, "format": 0.0, "steps": 0.0, "random": 1.0},
-        "prompt": CONFIG["prompt"] | {"examples": [], "format": "[^a-e]*"},
+        "train-config": CONFIG["train"] | {"lora": {"r": 4, "lora_alpha": 32}, "grpo": grpo},
+        "rewards-config": {"accuracy": 0.0, "format": 0.0, "steps": 0.0, "random": 1.0},
+        "prompt-config": CONFIG["prompt"] | {"examples": [], "format": "[^a-e]*"},
     }
     arguments = [part for name, value in given.items() for part in (f"--{name}", json.dumps(value))]
     arguments += ["--seed", "0", "--source", "tiny", "--model", tiny_model, "--data", data, "--adapter", adapter]
+    arguments += training_outputs(tmp_path)
     process = subprocess.run(
         [sys.executable, "-c", PROGRAM, *map(str, arguments)],
         cwd=ROOT,
@@ -53,7 +55,7 @@ def test_weights_follow(tiny_model, tmp_path):
         | {"TRITON_INTERPRET": "1", "HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": "1", "PYTHONPATH": "scripts"},
     )
     assert process.returncode == 0, (process.stdout + process.stderr)[-4000:]
-    rows = list(csv.DictReader((adapter / "history.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "history.csv").open()))
     apart = [float(row["sampling/sampling_logp_difference/max"]) for row in rows]
     kl = [float(row["kl"]) for row in rows]
     assert min(kl) > 0.005, kl  # nats a token: a policy left behind would be 0.1 off in the logarithms

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import make_tiny_model
+from conftest import make_tiny_model, training_outputs
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())
@@ -62,10 +62,10 @@ def script(name, *arguments, program=()):
 def train(folder, model, problems, **grpo):
     """Train with fields of `train.grpo` changed; returns the rows of the history."""
     settings = TRAIN | {"grpo": TRAIN["grpo"] | grpo}
-    given = ("--settings", json.dumps(settings), "--rewards", json.dumps(REWARDS), "--prompt", PROMPT, "--seed", 0)
-    paths = ("--source", "tiny", "--model", model, "--data", problems, "--adapter", folder)
-    script("train_grpo", *given, *paths, program=("-c", WATCHED))
-    return list(csv.DictReader((folder / "history.csv").open()))
+    given = ("--train-config", json.dumps(settings), "--rewards-config", json.dumps(REWARDS), "--prompt-config", PROMPT)
+    paths = ("--seed", 0, "--source", "tiny", "--model", model, "--data", problems, "--adapter", folder)
+    script("train_grpo", *given, *paths, *training_outputs(folder.parent), program=("-c", WATCHED))
+    return list(csv.DictReader((folder.parent / "history.csv").open()))
 
 
 @pytest.fixture(scope="module")
@@ -95,16 +95,25 @@ def adapter(problems, model, tmp_path_factory):
 
 
 def test_optimizer_is_what_was_asked_for(adapter):
-    assert json.loads((adapter / "effective.json").read_text())["optim"] == "paged_adamw_8bit"
+    assert json.loads((adapter.parent / "arguments.json").read_text())["optim"] == "paged_adamw_8bit"
 
 
 def test_merge_states_the_distance_to_what_was_trained(adapter, problems, model, tmp_path):
-    merged, report = tmp_path / "merged", tmp_path / "report.json"
+    merged, check = tmp_path / "merged", tmp_path / "grpo-seed0.json"
     script("merge_lora", "--model", model, "--adapter", adapter, "--merged", merged)
-    settings = json.dumps({"threads": 2, "items": 12, "atol": 0.001})
-    given = ("--settings", settings, "--train", json.dumps(TRAIN), "--prompt", PROMPT, "--data", problems)
-    script("check_merge", *given, "--model", model, "--adapter", adapter, "--merged", merged, "--report", report)
-    found = json.loads(report.read_text())
+    settings = json.dumps({"threads": 2, "problems": 12, "atol": 0.001})
+    given = (
+        "--merge-config",
+        settings,
+        "--train-config",
+        json.dumps(TRAIN),
+        "--prompt-config",
+        PROMPT,
+        "--data",
+        problems,
+    )
+    script("check_merge", *given, "--model", model, "--adapter", adapter, "--merged", merged, "--check", check)
+    found = json.loads(check.read_text())
     assert found["agreement"] == 1.0 and found["max_logit_difference"] < 1e-3
     # A 4-bit base is another model than the full one that the adapter is merged into.
     assert found["four_bit_base"]["max_logit_difference"] > 10 * found["max_logit_difference"]
