@@ -1,8 +1,8 @@
 """What only a GPU can show, piece by piece: python bench/measure_gpu.py --out DIR --model DIR --data DIR
 
 Needs the packages of envs/gpu.txt (Snakemake may be missing), a folder with SmolLM2-135M-Instruct, a folder with
-GSM8K's splits, and no network. Each piece writes DIR/<piece>.json with its measurements, the hardware and the versions, or
-<piece>.txt with its error. A second call continues with the pieces that have neither file. No piece starts after
+GSM8K's splits, and no network. Each piece writes DIR/<piece>.json with its measurements, the hardware and the versions,
+or <piece>.txt with its error. A second call continues with the pieces that have neither file. No piece starts after
 --seconds, and none takes longer than --limit.
 
 - smoke: every training backend for three steps, every evaluation engine, on a tiny model and on SmolLM2-135M.
