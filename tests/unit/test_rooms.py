@@ -11,11 +11,11 @@ STAGES = {path.stem for path in SCRIPTS.glob("*.py")}
 ROOMS = {
     "stage": set(),
     "sources": {"stage", "hub"},
-    "hub": {"stage"},
+    "hub": set(),
     "reasoning": {"stage", "sources"},
     "speed": set(),
     "backends": {"stage", "speed"},
-    "reporting": {"stage", "reasoning", "record"},
+    "reporting": {"stage", "reasoning"},
     "record": {"stage", "reasoning", "reporting"},
 }
 FILES = sorted(SCRIPTS.rglob("*.py"))
