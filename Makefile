@@ -10,6 +10,12 @@ run: .venv/cpu ## make the environment and run the default run, from the downloa
 test: .venv/test ## make the environment with the test tools and run the test suite
 	pytest
 
+# A T4 (compute capability 7.5) has an environment of its own.
+CAPABILITY = $(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null)
+gpu: ## make the environment that fits this machine's GPU
+	@command -v nvidia-smi >/dev/null || { echo "error: no nvidia-smi here: use a machine with an NVIDIA GPU, or make run"; exit 1; }
+	$(MAKE) .venv/$(if $(filter 7.5,$(CAPABILITY)),t4,gpu)
+
 INSTALL := pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement
 
 # torch's CPU build where the machine's package indexes have it; else the public index's build with its CUDA libraries.
@@ -34,4 +40,4 @@ INSTALL := pip install --quiet --disable-pip-version-check --no-deps --require-h
 lock: ## write envs/*.txt anew from envs/*.in (needs uv)
 	envs/lock
 
-.PHONY: run test lock
+.PHONY: run test gpu lock

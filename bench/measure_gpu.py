@@ -1,14 +1,14 @@
 """What only a GPU can show, piece by piece: python bench/measure_gpu.py --out DIR --model DIR --data DIR
 
-Needs the packages of envs/gpu.txt without Snakemake, a folder with SmolLM2-135M-Instruct, a folder with GSM8K's splits,
-and no network. Each piece writes DIR/<piece>.json with what it measured, the hardware and the versions, or <piece>.txt
-with what went wrong. A second call goes on where the first stopped: with the pieces that have neither file. No piece is
-begun after --seconds, and none takes longer than --limit.
+Needs the packages of envs/gpu.txt (Snakemake may be missing), a folder with SmolLM2-135M-Instruct, a folder with
+GSM8K's splits, and no network. Each piece writes DIR/<piece>.json with its measurements, the hardware and the versions,
+or <piece>.txt with its error. A second call continues with the pieces that have neither file. No piece starts after
+--seconds, and none takes longer than --limit.
 
 - smoke: every training backend for three steps, every evaluation engine, on a tiny model and on SmolLM2-135M.
 - gsm8k: the 135M model on real GSM8K at full size: base, three seeds trained, merged and evaluated.
 - step, eval: time and memory of a GRPO step and of an evaluation for the presets' shapes, with random weights; "15GB"
-  in a piece's name holds PyTorch to 15 GB, as on a T4. Nothing about accuracy can be read from these.
+  in a piece's name limits PyTorch to 15 GB, as on a T4. These say nothing about accuracy.
 """
 
 import argparse
@@ -28,7 +28,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = "torch transformers trl peft vllm unsloth unsloth_zoo bitsandbytes accelerate datasets triton".split()
-# Holds a script to a part of the GPU, as if the rest were not there.
+# Limits a script to a share of the GPU's memory.
 CAPPED = """
 import runpy, sys, torch
 torch.cuda.set_per_process_memory_fraction({share})
@@ -38,7 +38,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 CAP_BYTES = 15e9
 
-VLLM = {"use_vllm": True, "top_k": -1}  # all tokens, in vLLM's word and in transformers'
+VLLM = {"use_vllm": True, "top_k": -1}  # all tokens, as vLLM writes it and, below, transformers
 NO_VLLM = {"use_vllm": False, "top_k": 0}
 BACKENDS = {
     "trl": {"backend": "trl"},
@@ -67,11 +67,11 @@ SHAPES = {
 
 
 class Failed(Exception):
-    """A script ended with an error; its last lines."""
+    """A script failed; the message is its last lines."""
 
 
 def overlaid(base, *overlays):
-    """`base` with what the overlays say otherwise, as Snakemake merges configs."""
+    """`base` with the overlays merged into it, as Snakemake merges configs."""
     for overlay in overlays:
         base = base | {k: overlaid(base[k], v) if isinstance(v, dict) and k in base else v for k, v in overlay.items()}
     return base
@@ -143,8 +143,9 @@ class Box:
             self.script("download_data", folder / "download_data.log", task_config=task, **raw)
             made = {split: folder / f"{split}.jsonl" for split in ("train", "dev", "test")}
             given = {"raw_train": raw["train"], "raw_test": raw["test"]}
-            given |= {"prompt_config": prompt, "task_config": task}
-            self.script("format_gsm8k", folder / "format_gsm8k.log", **given, **made)
+            self.script(
+                "format_gsm8k", folder / "format_gsm8k.log", prompt_config=prompt, task_config=task, **given, **made
+            )
         return folder
 
     def model(self, shape):
@@ -165,12 +166,12 @@ class Box:
             tokenizer.save_pretrained(folder)
         return folder
 
-    def trained(self, piece):
-        """What train_grpo is to write for a piece, by the names of its arguments."""
+    def training(self, piece):
+        """The outputs of a training."""
         folder = self.out / "training" / piece
-        names = {"history": "history.csv", "arguments": "arguments.json", "environment": "environment.json"}
-        made = {key: folder / name for key, name in (names | {"gpu_memory": "gpu_memory.json"}).items()}
-        return {"adapter": self.out / "adapters" / piece} | made
+        files = {"history": "history.csv", "arguments": "arguments.json", "environment": "environment.json"}
+        files |= {"gpu_memory": "gpu_memory.json"}
+        return {"adapter": self.out / "adapters" / piece} | {name: folder / file for name, file in files.items()}
 
     def settings(self, *changes):
         """Section `train` of the GPU's default run with changes, for this machine."""
@@ -189,22 +190,21 @@ def train(box, piece, shape, backend, changes=None, limit=None, capped=False, pr
     prompt = prompt or config("qwen2.5-1.5b")["prompt"]
     problems, data = box.problems(prompt) / "train.jsonl", box.out / "data" / f"{piece}.jsonl"
     data.write_text("".join(problems.open().readlines()[:limit]))
-    made = box.trained(piece)
     settings = box.settings(BACKENDS[backend], changes or {})
     if capped:  # vLLM counts its share of the whole GPU
         share = settings["grpo"]["vllm_gpu_memory_utilization"] * CAP_BYTES / machine()["gpu_bytes"]
         settings = overlaid(settings, {"grpo": {"vllm_gpu_memory_utilization": share}})
     rewards = {"accuracy": 1.0, "format": 0.2, "steps": 0.0, "random": 1.0}
-    given = {"train_config": settings, "rewards_config": rewards, "prompt_config": prompt, "seed": 0}
-    given |= {"source": shape, "model": box.model(shape), "data": data} | made
+    given = {"train_config": settings, "rewards_config": rewards, "prompt_config": prompt, "seed": 0, "source": shape}
+    given |= {"model": box.model(shape), "data": data} | box.training(piece)
     seconds, output = box.script("train_grpo", box.out / "logs" / f"{piece}.log", capped, **given)
     return {
         "settings": settings,
         "wall_s": seconds,
         "step_s": steps(output),
         "estimate": re.findall(r"GPU memory, estimated: .*", output),
-        "memory": json.loads(made["gpu_memory"].read_text()),
-        "history": made["history"].read_text(),
+        "memory": json.loads(given["gpu_memory"].read_text()),
+        "history": given["history"].read_text(),
     }
 
 
@@ -235,25 +235,22 @@ STUDY = {"lora": RECIPE["train"]["lora"], "grpo": RECIPE["train"]["grpo"] | {"us
 def study(box, piece, seed):
     """SmolLM2 on all of GSM8K with one seed: trained, merged, evaluated on all 1,319 problems."""
     changes = overlaid({"backend": "trl", "dtype": "bfloat16"}, STUDY)
-    made, merged = box.trained(piece), box.out / "models" / piece
+    outputs, merged = box.training(piece), box.out / "models" / piece
+    adapter = outputs["adapter"]
     settings, model = box.settings(changes), box.model("smollm2-135m")
     problems = box.problems(RECIPE["prompt"])
     given = {"train_config": settings, "rewards_config": RECIPE["rewards"], "prompt_config": RECIPE["prompt"]}
-    given |= {
-        "seed": seed,
-        "source": RECIPE["model"]["source"],
-        "model": model,
-        "data": problems / "train.jsonl",
-    } | made
+    given |= {"seed": seed, "source": RECIPE["model"]["source"], "model": model, "data": problems / "train.jsonl"}
+    given |= outputs
     seconds, output = 0.0, ""
-    if not made["gpu_memory"].exists():  # written last
+    if not adapter.exists():
         seconds, output = box.script("train_grpo", box.out / "logs" / f"{piece}-train.log", **given)
     log = box.out / "logs" / f"{piece}-merge.log"
-    box.script("merge_lora", log, model=model, adapter=made["adapter"], merged=merged)
+    box.script("merge_lora", log, model=model, adapter=adapter, merged=merged)
     return {
         "train_s": seconds,
         "step_s": steps(output),
-        "history": made["history"].read_text(),
+        "history": outputs["history"].read_text(),
         "evaluation": study_base(box, piece, merged),
     }
 
@@ -266,7 +263,7 @@ def study_base(box, piece, model=None):
 
 
 def pieces():
-    """`{name: function of (box, name)}`, in the order of their worth."""
+    """`{name: function of (box, name)}`, the most valuable first."""
     short = {"max_steps": 3, "max_completion_length": 64, "num_generations": 4, "per_device_train_batch_size": 4}
     smoke = {"grpo": short | {"gradient_accumulation_steps": 2}}
     found = {}
@@ -320,12 +317,12 @@ def main(args):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", required=True, type=Path, help="folder to write to, and to go on in")
+    parser.add_argument("--out", required=True, type=Path, help="folder to write to, and to continue in")
     parser.add_argument("--model", required=True, type=Path, help="directory of SmolLM2-135M-Instruct")
     parser.add_argument("--data", required=True, type=Path, help="directory with GSM8K's train.jsonl and test.jsonl")
     parser.add_argument("--only", default="", help="only pieces whose name this regular expression finds")
-    parser.add_argument("--retry", action="store_true", help="try again what failed")
-    parser.add_argument("--seconds", type=float, default=420, help="begin no piece after so many seconds")
-    parser.add_argument("--limit", type=float, default=540, help="seconds after which a script is ended")
+    parser.add_argument("--retry", action="store_true", help="try failed pieces again")
+    parser.add_argument("--seconds", type=float, default=420, help="start no piece after so many seconds")
+    parser.add_argument("--limit", type=float, default=540, help="stop a script after so many seconds")
     parser.add_argument("--cpu", action="store_true", help="without a GPU, to try this program: backends trl only")
     main(parser.parse_args())

@@ -1,7 +1,7 @@
 """Wall time and peak memory of every stage of a run: `python bench/measure_run.py [snakemake arguments]`.
 
 Runs snakemake on everything that is not done yet (use a fresh clone for a whole run), samples the memory of its stages
-four times a second and prints one JSON object; budgets of the default run on two quiet cores: 600 s, 8 GB a process.
+four times a second and prints one JSON object. Budget of the default run on two idle cores: 600 s, 8 GB a process.
 """
 
 import json

@@ -7,7 +7,7 @@ import argparse
 import re
 from pathlib import Path
 
-from reporting.readme import block, figure, scores_of
+from record.readme import block, figure, scores_of
 from stage.files import read_text, write_text
 from stage.screen import run
 

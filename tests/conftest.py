@@ -59,6 +59,16 @@ def tiny_model(tmp_path_factory):
     return folder
 
 
+def training_outputs(folder):
+    """The arguments of train_grpo for its outputs beside the adapter, in a folder."""
+    names = {"history": "history.csv", "arguments": "arguments.json", "environment": "environment.json"}
+    return [
+        word
+        for name, file in (names | {"gpu-memory": "gpu_memory.json"}).items()
+        for word in (f"--{name}", str(folder / file))
+    ]
+
+
 TINY = {
     "run": "tiny",
     "model": {"sha256": None, "disk_gb": 0.01},

@@ -8,16 +8,20 @@ weights after every step.
 def score_completions_only():
     """Let TRL compute logits for the tokens of completions and not for those of prompts: half the time of a step.
 
-    On machines without Triton, TRL 1.16 scores every position and throws the prompts' away (`compact` in
+    Without Triton, TRL from 1.16 on scores every position and throws the prompts' away (`compact` in
     trl/trainer/utils.py, `add_fused_lm_head`), so that compilers see no change of shapes. Nothing is compiled here.
-    The name is private to TRL: if it is gone, this patch has to be looked at again.
+    The name is private to TRL. If it is gone, look whether TRL still does that.
     """
+    import trl
     import trl.trainer.utils
+    from packaging.version import Version
 
+    if Version(trl.__version__) < Version("1.16"):
+        return
     if not callable(getattr(trl.trainer.utils, "_use_triton", None)):
         raise SystemExit(
-            "error: this TRL has no trl.trainer.utils._use_triton, which scripts/backends/train_trl.py replaces: use "
-            "the locked TRL, or look at score_completions_only anew"
+            f"error: TRL {trl.__version__} has no trl.trainer.utils._use_triton, which scripts/backends/train_trl.py "
+            "replaces: use the locked TRL, or change score_completions_only"
         )
     trl.trainer.utils._use_triton = lambda device: True
 

@@ -1,1 +1,1 @@
-"""What people read: sentences, tables, LaTeX, figures, pages, the model card and README's block of numbers."""
+"""What people read: sentences, tables, LaTeX, figures, pages and the model card."""

@@ -1,4 +1,4 @@
-"""GRPO whose rollouts come from vLLM in the same process, on a CPU: vLLM has the policy's weights after every step.
+"""GRPO whose rollouts come from vLLM in the same process, on a CPU: vLLM gets the policy's weights after every step.
 
 Needs the environment of envs/contract.txt: .ci/run makes it.
 """
@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import yaml
+from conftest import training_outputs
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())
@@ -30,7 +31,7 @@ runpy.run_path("scripts/train_grpo.py", run_name="__main__")
 
 def test_weights_follow(tiny_model, tmp_path):
     steps = 3
-    data = tmp_path / "train.jsonl"
+    data, adapter = tmp_path / "train.jsonl", tmp_path / "adapter"
     chats = [[{"role": "user", "content": f"{n} + 1"}] for n in range(12)]
     data.write_text("".join(json.dumps({"prompt": chat, "answer": "1", "steps": []}) + "\n" for chat in chats))
     batch = {"num_generations": 4, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 1}
@@ -43,9 +44,8 @@ def test_weights_follow(tiny_model, tmp_path):
         "prompt-config": CONFIG["prompt"] | {"examples": [], "format": "[^a-e]*"},
     }
     arguments = [part for name, value in given.items() for part in (f"--{name}", json.dumps(value))]
-    arguments += ["--seed", "0", "--source", "tiny", "--model", tiny_model, "--data", data]
-    for name in ("adapter", "history", "arguments", "environment", "gpu-memory"):
-        arguments += [f"--{name}", tmp_path / name]
+    arguments += ["--seed", "0", "--source", "tiny", "--model", tiny_model, "--data", data, "--adapter", adapter]
+    arguments += training_outputs(tmp_path)
     process = subprocess.run(
         [sys.executable, "-c", PROGRAM, *map(str, arguments)],
         cwd=ROOT,
@@ -55,7 +55,7 @@ def test_weights_follow(tiny_model, tmp_path):
         | {"TRITON_INTERPRET": "1", "HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": "1", "PYTHONPATH": "scripts"},
     )
     assert process.returncode == 0, (process.stdout + process.stderr)[-4000:]
-    rows = list(csv.DictReader((tmp_path / "history").open()))
+    rows = list(csv.DictReader((tmp_path / "history.csv").open()))
     apart = [float(row["sampling/sampling_logp_difference/max"]) for row in rows]
     kl = [float(row["kl"]) for row in rows]
     assert min(kl) > 0.005, kl  # nats a token: a policy left behind would be 0.1 off in the logarithms

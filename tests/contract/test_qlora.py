@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import make_tiny_model
+from conftest import make_tiny_model, training_outputs
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())
@@ -60,18 +60,12 @@ def script(name, *arguments, program=()):
 
 
 def train(folder, model, problems, **grpo):
-    """Train into folder/adapter, with fields of `train.grpo` changed; returns the rows of the history."""
-    settings = json.dumps(TRAIN | {"grpo": TRAIN["grpo"] | grpo})
-    given = ("--train-config", settings, "--rewards-config", json.dumps(REWARDS), "--prompt-config", PROMPT)
-    given += ("--seed", 0, "--source", "tiny", "--model", model, "--data", problems)
-    names = ("adapter", "history", "arguments", "environment", "gpu-memory")
-    script(
-        "train_grpo",
-        *given,
-        *(part for name in names for part in (f"--{name}", folder / name)),
-        program=("-c", WATCHED),
-    )
-    return list(csv.DictReader((folder / "history").open()))
+    """Train with fields of `train.grpo` changed; returns the rows of the history."""
+    settings = TRAIN | {"grpo": TRAIN["grpo"] | grpo}
+    given = ("--train-config", json.dumps(settings), "--rewards-config", json.dumps(REWARDS), "--prompt-config", PROMPT)
+    paths = ("--seed", 0, "--source", "tiny", "--model", model, "--data", problems, "--adapter", folder)
+    script("train_grpo", *given, *paths, *training_outputs(folder.parent), program=("-c", WATCHED))
+    return list(csv.DictReader((folder.parent / "history.csv").open()))
 
 
 @pytest.fixture(scope="module")
@@ -94,23 +88,31 @@ def problems(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def trained(problems, model, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("trained")
+def adapter(problems, model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("adapters") / "grpo-seed0"
     train(folder, model, problems)
     return folder
 
 
-def test_optimizer_is_what_was_asked_for(trained):
-    assert json.loads((trained / "arguments").read_text())["optim"] == "paged_adamw_8bit"
+def test_optimizer_is_what_was_asked_for(adapter):
+    assert json.loads((adapter.parent / "arguments.json").read_text())["optim"] == "paged_adamw_8bit"
 
 
-def test_merge_states_the_distance_to_what_was_trained(trained, problems, model, tmp_path):
-    adapter, merged, check = trained / "adapter", tmp_path / "merged", tmp_path / "check.json"
+def test_merge_states_the_distance_to_what_was_trained(adapter, problems, model, tmp_path):
+    merged, check = tmp_path / "merged", tmp_path / "grpo-seed0.json"
     script("merge_lora", "--model", model, "--adapter", adapter, "--merged", merged)
     settings = json.dumps({"threads": 2, "problems": 12, "atol": 0.001})
-    given = ("--merge-config", settings, "--train-config", json.dumps(TRAIN), "--prompt-config", PROMPT)
-    given += ("--data", problems, "--model", model, "--adapter", adapter)
-    script("check_merge", *given, "--merged", merged, "--check", check)
+    given = (
+        "--merge-config",
+        settings,
+        "--train-config",
+        json.dumps(TRAIN),
+        "--prompt-config",
+        PROMPT,
+        "--data",
+        problems,
+    )
+    script("check_merge", *given, "--model", model, "--adapter", adapter, "--merged", merged, "--check", check)
     found = json.loads(check.read_text())
     assert found["agreement"] == 1.0 and found["max_logit_difference"] < 1e-3
     # A 4-bit base is another model than the full one that the adapter is merged into.
@@ -120,7 +122,7 @@ def test_merge_states_the_distance_to_what_was_trained(trained, problems, model,
 @pytest.mark.parametrize("grpo", [{}, {"beta": 0.04, "num_iterations": 2}, {"gradient_checkpointing": True}])
 def test_training_keeps_its_gradient(grpo, problems, model, tmp_path):
     """No forward of a training, with or without gradient, is one that would pack the weights."""
-    rows = train(tmp_path, model, problems, **grpo)
+    rows = train(tmp_path / "adapter", model, problems, **grpo)
     assert all(float(row["grad_norm"]) > 0 for row in rows), rows
 
 

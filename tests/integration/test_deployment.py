@@ -1,5 +1,6 @@
 """The workflow in the hands of others: as a module, from a repository, in folders, locales and shells of any kind."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -273,6 +274,23 @@ def test_guards_hold_in_a_module(package, project, handler):
     process = call(project, "reasoning_all")
     assert process.returncode != 0 and "this machine has no NVIDIA GPU" in process.stdout
     assert not (project / "results").exists()
+
+
+@pytest.mark.parametrize("imported", [False, True])
+def test_an_image_that_is_not_there(package, project, tmp_path, imported):
+    """Also a module's: refused before the first job, by the name under which build_image makes it."""
+    apptainer = tmp_path / "bin/apptainer"
+    apptainer.parent.mkdir()
+    apptainer.write_text("#!/bin/sh\necho apptainer version 1.4.0\n")
+    apptainer.chmod(0o755)
+    write(project, MODULE.format(snakefile=f'"{package}/workflow/Snakefile"'))
+    process = call(
+        project if imported else package,
+        *("--software-deployment-method", "apptainer", "--", "reasoning_all" if imported else "all"),
+        PATH=f"{apptainer.parent}:{os.environ['PATH']}",
+    )
+    assert process.returncode != 0 and "there is no image containers/cpu-" in process.stdout, process.stdout
+    assert not (project / "results").exists() and not (package / "results/smollm2-135m-cpu").exists()
 
 
 def test_files_without_git(package):

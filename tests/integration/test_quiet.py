@@ -1,6 +1,9 @@
 """What a person sees: a line a job, what the stages print, and last the result or the error."""
 
+import os
 import re
+import signal
+import subprocess
 
 from conftest import call
 
@@ -69,3 +72,18 @@ def test_an_old_table_is_not_shown(rerun):
     (rerun.folder / "results/tiny/report.html").unlink()
     process = call(rerun.folder, "--configfile", "tiny.yaml")
     assert "report: results/tiny/report.html" in process.stdout and TABLE not in process.stdout
+
+
+def test_an_interrupted_run_goes_on(checkout):
+    """Ctrl-C in the training: the last line says what to do, and doing it works."""
+    command = ["snakemake", "--cores", "2", "--configfile", "tiny.yaml", "--", "results/tiny/adapters/grpo-seed0"]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, cwd=checkout.folder, start_new_session=True, **streams) as process:
+        shown = []
+        for line in process.stdout:
+            shown.append(line)
+            if line.startswith("Train "):
+                os.killpg(process.pid, signal.SIGINT)
+    assert process.returncode != 0 and shown[-1].startswith("error: interrupted"), "".join(shown)
+    process = subprocess.run(command, cwd=checkout.folder, **streams)
+    assert process.returncode == 0, process.stdout

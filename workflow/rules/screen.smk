@@ -59,11 +59,15 @@ def show_table():
 def show_error():
     """Make the failed job's own error line the last on the screen: Snakemake has more to say after onerror."""
     failed = [job for each in workflow.scheduler.failed for job in (each.jobs if each.is_group() else [each])]
-    for job in failed:
-        logs = [Path(log).read_text(encoding="utf-8", errors="replace") for log in job.log if Path(log).exists()]
-        lines = [line for log in logs for line in log.splitlines() if line.startswith("error: ")]
-        line = lines[-1] if lines else f"error: {job.rule.name} failed: {', '.join(job.log)} says how"
+    for line in map(error_line, failed) if failed else ["error: interrupted: give the same command again"]:
         atexit.register(print, line, file=sys.stderr, flush=True)
+
+
+def error_line(job):
+    """The last error line in a failed job's log."""
+    logs = [Path(log).read_text(encoding="utf-8", errors="replace") for log in job.log if Path(log).exists()]
+    lines = [line for log in logs for line in log.splitlines() if line.startswith("error: ")]
+    return lines[-1] if lines else f"error: {job.rule.name} failed: {', '.join(job.log)} says how"
 
 
 def before(event, action):

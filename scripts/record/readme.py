@@ -4,10 +4,10 @@ from reasoning.policies import arm_of, seed_of
 from reasoning.results import over_all_seeds
 from reasoning.rows import in_order
 from reasoning.statistics import score
-from record.layout import read_samples
+from reporting.templates import fill
 from stage.files import read_json
 
-from reporting.templates import fill
+from record.layout import read_samples
 
 
 def scores_of(record):
