@@ -19,7 +19,8 @@ def stage_of(process):
     """ "rule policy" of a process that runs a stage's script, or None."""
     command = process.cmdline()
     rule = next((match[1] for word in command[:2] if (match := STAGE.search(word))), None)
-    policy = re.search(r"--(?:metrics|merged|package|adapter|check|comparison) \S*?(base|\w+-seed\d+)", " ".join(command))
+    written = r"--(?:metrics|merged|package|adapter|check|comparison)"
+    policy = re.search(written + r" \S*?(base|\w+-seed\d+)", " ".join(command))
     return rule and f"{rule} {policy[1] if policy else ''}".strip()
 
 
