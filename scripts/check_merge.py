@@ -6,7 +6,7 @@ from pathlib import Path
 
 from backends.determinism import fix
 from backends.next_token import logit_differences, next_token_logits
-from backends.quantisation import quantised
+from backends.quantisation import quantised, unpacked
 from backends.tokenizer import load_tokenizer
 from speed.shared_prefix import share_prefix
 from stage.environment import environment, environment_of
@@ -31,7 +31,7 @@ def main(args):
 
     def load(folder, **options):
         policy = AutoModelForCausalLM.from_pretrained(folder, **({"dtype": "auto"} | placed | options))
-        return share_prefix(policy.eval())
+        return share_prefix(unpacked(policy).eval())
 
     def adapted(name, **options):
         return logits(PeftModel.from_pretrained(load(args.model, **options), args.adapter), name)

@@ -2,7 +2,7 @@
 
 
 def quantised(settings):
-    """from_pretrained's arguments for `train.load_in_4bit`: none where it is off."""
+    """from_pretrained's arguments for `train.load_in_4bit`: none if it is off."""
     if not settings.get("load_in_4bit"):
         return {}
     import torch
@@ -12,8 +12,8 @@ def quantised(settings):
 
     if not is_bitsandbytes_available():
         raise SystemExit(
-            "error: train.load_in_4bit needs bitsandbytes, which the cpu environment has not: set container to gpu or "
-            "t4 and use that environment, or set train.load_in_4bit to false"
+            "error: train.load_in_4bit needs bitsandbytes, which the cpu environment lacks: set environment to gpu or t4 "
+            "and use that one, or set train.load_in_4bit to false"
         )
     nf4 = BitsAndBytesConfig(
         load_in_4bit=True,
@@ -22,3 +22,15 @@ def quantised(settings):
         bnb_4bit_compute_dtype=getattr(torch, settings["dtype"]),
     )
     return {"quantization_config": nf4, "device_map": {"": PartialState().device}}
+
+
+def unpacked(policy):
+    """Keep the 4-bit weights of a policy in their plain layout; returns it. Other weights are not concerned.
+
+    On a CPU with AVX512-BF16, bitsandbytes 0.50.2 packs the weights of a layer that runs in eval mode, and the layer
+    then passes no gradient back and computes in other arithmetic (`Linear4bit.forward` in bitsandbytes/nn/modules.py).
+    """
+    for layer in policy.modules():
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            layer.support_avx512bf16_for_cpu = False
+    return policy

@@ -38,7 +38,7 @@ def load(model, chats, settings, prefill, folder):
     from transformers import AutoModelForCausalLM
 
     from backends.gpu_memory import longest, require_memory
-    from backends.quantisation import quantised
+    from backends.quantisation import quantised, unpacked
     from backends.tokenizer import load_tokenizer
 
     tokenizer = load_tokenizer(model, prefill)
@@ -51,6 +51,7 @@ def load(model, chats, settings, prefill, folder):
         attn_implementation=attention_for(device),
         **quantised(settings),
     )
+    policy = unpacked(policy)
     if not settings["grpo"]["gradient_checkpointing"]:  # which recomputes activations without a cache of the prefix
         policy = share_prefix(policy)
     return policy, tokenizer, {"peft_config": LoraConfig(task_type="CAUSAL_LM", **settings["lora"])}
