@@ -12,8 +12,8 @@ def quantised(settings):
 
     if not is_bitsandbytes_available():
         raise SystemExit(
-            "error: train.load_in_4bit needs bitsandbytes, which the cpu environment lacks: set environment to gpu or t4 "
-            "and use that one, or set train.load_in_4bit to false"
+            "error: train.load_in_4bit needs bitsandbytes, which the cpu environment lacks: set environment to gpu or "
+            "t4 and use that one, or set train.load_in_4bit to false"
         )
     nf4 = BitsAndBytesConfig(
         load_in_4bit=True,
