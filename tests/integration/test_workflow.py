@@ -93,3 +93,26 @@ def test_an_arm_overrides_what_it_names(checkout):
     assert process.returncode == 0, process.stdout + process.stderr
     expected = json.dumps({"accuracy": 0.5, "format": 0.25, "random": 0.0, "steps": 0.125})
     assert f"--rewards-config '{expected}'" in (process.stdout + process.stderr).replace('\\"', '"')
+
+
+RULES = {path.name: path.read_text() for path in sorted(Path("workflow/rules").glob("*.smk"))}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_rules_read_alike(name):
+    """A docstring and a message a rule, a flag a line, lines of 120 characters, and every path quoted."""
+    text = RULES[name]
+    for rule, body in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)*)", text, re.MULTILINE):
+        assert re.match(r'    """[A-Z][^\n]*\."""\n', body), rule
+        assert body.count("    message:\n") == 1, rule
+        assert not re.search(r" --[a-z].* --[a-z]", body), rule
+        shell = body[body.index("    shell:") :]
+        assert not re.search(r"\{(input|output|log)\b[^}:]*\}", shell), rule
+        assert re.search(r'2>\{log:q\}\n        """\s*$', body), rule
+    assert max(map(len, text.splitlines())) <= 120
+
+
+def test_packages_are_found():
+    """Python's modulefinder, which finds the code that a rule depends on, knows no folder without __init__.py."""
+    folders = {path.parent for path in Path("scripts").rglob("*.py")} - {Path("scripts")}
+    assert all((folder / "__init__.py").exists() for folder in folders)

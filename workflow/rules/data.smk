@@ -18,7 +18,12 @@ rule download_model:
     message:
         "Download the base model"
     shell:
-        "python {input.script:q}" " --model-config {params.model:q}" " --model {output.model:q}" " 2>{log:q}"
+        r"""
+        python {input.script:q} \
+            --model-config {params.model:q} \
+            --model {output.model:q} \
+            2>{log:q}
+        """
 
 
 rule download_data:
@@ -37,11 +42,13 @@ rule download_data:
     message:
         "Download the problems of {wildcards.task}"
     shell:
-        "python {input.script:q}"
-        " --task-config {params.task:q}"
-        " --train {output.train:q}"
-        " --test {output.test:q}"
-        " 2>{log:q}"
+        r"""
+        python {input.script:q} \
+            --task-config {params.task:q} \
+            --train {output.train:q} \
+            --test {output.test:q} \
+            2>{log:q}
+        """
 
 
 rule format_gsm8k:
@@ -64,15 +71,17 @@ rule format_gsm8k:
     message:
         "Write the prompts of {wildcards.task}"
     shell:
-        "python {input.script:q}"
-        " --prompt-config {params.prompt:q}"
-        " --task-config {params.task:q}"
-        " --raw-train {input.train:q}"
-        " --raw-test {input.test:q}"
-        " --train {output.train:q}"
-        " --dev {output.dev:q}"
-        " --test {output.test:q}"
-        " 2>{log:q}"
+        r"""
+        python {input.script:q} \
+            --prompt-config {params.prompt:q} \
+            --task-config {params.task:q} \
+            --raw-train {input.train:q} \
+            --raw-test {input.test:q} \
+            --train {output.train:q} \
+            --dev {output.dev:q} \
+            --test {output.test:q} \
+            2>{log:q}
+        """
 
 
 rule export_croissant:
@@ -92,11 +101,13 @@ rule export_croissant:
     message:
         "Describe the data of {wildcards.task}"
     shell:
-        "python {input.script:q}"
-        " --task {wildcards.task}"
-        " --task-config {params.task:q}"
-        " --train {input.train:q}"
-        " --dev {input.dev:q}"
-        " --test {input.test:q}"
-        " --json {output.json:q}"
-        " 2>{log:q}"
+        r"""
+        python {input.script:q} \
+            --task {wildcards.task} \
+            --task-config {params.task:q} \
+            --train {input.train:q} \
+            --dev {input.dev:q} \
+            --test {input.test:q} \
+            --json {output.json:q} \
+            2>{log:q}
+        """

@@ -20,22 +20,25 @@ rule evaluate:
     resources:
         gpu=1,
     params:
+        env=MODEL_ENV,
         eval=settings("eval"),
         prompt=settings("prompt"),
         task=task_settings,
     message:
         "Evaluate {wildcards.policy} on {wildcards.task}"
     shell:
-        f"{MODEL_ENV} python {{input.script:q}}"
-        " --eval-config {params.eval:q}"
-        " --prompt-config {params.prompt:q}"
-        " --task {wildcards.task}"
-        " --task-config {params.task:q}"
-        " --model {input.model:q}"
-        " --data {input.data:q}"
-        " --metrics {output.metrics:q}"
-        " --samples {output.samples:q}"
-        " 2>{log:q}"
+        r"""
+        {params.env} python {input.script:q} \
+            --eval-config {params.eval:q} \
+            --prompt-config {params.prompt:q} \
+            --task {wildcards.task} \
+            --task-config {params.task:q} \
+            --model {input.model:q} \
+            --data {input.data:q} \
+            --metrics {output.metrics:q} \
+            --samples {output.samples:q} \
+            2>{log:q}
+        """
 
 
 rule compare:
@@ -54,13 +57,15 @@ rule compare:
     message:
         "Compare {wildcards.policy} with the base model on {wildcards.task}"
     shell:
-        "python {input.script:q}"
-        " --base-metrics {input.base_metrics:q}"
-        " --base-samples {input.base_samples:q}"
-        " --policy-metrics {input.policy_metrics:q}"
-        " --policy-samples {input.policy_samples:q}"
-        " --comparison {output.comparison:q}"
-        " 2>{log:q}"
+        r"""
+        python {input.script:q} \
+            --base-metrics {input.base_metrics:q} \
+            --base-samples {input.base_samples:q} \
+            --policy-metrics {input.policy_metrics:q} \
+            --policy-samples {input.policy_samples:q} \
+            --comparison {output.comparison:q} \
+            2>{log:q}
+        """
 
 
 rule probe_contamination:
@@ -80,18 +85,21 @@ rule probe_contamination:
     resources:
         gpu=1,
     params:
+        env=MODEL_ENV,
         eval=settings("eval"),
         problems=config["probe"]["problems"],
     message:
         "Ask whether the base model knows {wildcards.task} by heart"
     shell:
-        f"{MODEL_ENV} python {{input.script:q}}"
-        " --eval-config {params.eval:q}"
-        " --problems {params.problems}"
-        " --model {input.model:q}"
-        " --data {input.data:q}"
-        " --probe {output.probe:q}"
-        " 2>{log:q}"
+        r"""
+        {params.env} python {input.script:q} \
+            --eval-config {params.eval:q} \
+            --problems {params.problems} \
+            --model {input.model:q} \
+            --data {input.data:q} \
+            --probe {output.probe:q} \
+            2>{log:q}
+        """
 
 
 rule export_lm_eval:
@@ -110,10 +118,12 @@ rule export_lm_eval:
     message:
         "Write {wildcards.task} for lm-evaluation-harness"
     shell:
-        "python {input.script:q}"
-        " --task {wildcards.task}"
-        " --data {input.data:q}"
-        " --prompt-config {params.prompt:q}"
-        " --eval-config {params.eval:q}"
-        " --yaml {output.yaml:q}"
-        " 2>{log:q}"
+        r"""
+        python {input.script:q} \
+            --task {wildcards.task} \
+            --data {input.data:q} \
+            --prompt-config {params.prompt:q} \
+            --eval-config {params.eval:q} \
+            --yaml {output.yaml:q} \
+            2>{log:q}
+        """

@@ -27,20 +27,22 @@ rule tabulate_results:
     message:
         "Tabulate the results"
     shell:
-        "python {input.script:q}"
-        " --run {params.run:q}"
-        " --policy {params.policy}"
-        " --headline {params.headline}"
-        " --metrics {input.metrics:q}"
-        " --samples {input.samples:q}"
-        " --comparisons {input.comparisons:q}"
-        " --merges {input.merges:q}"
-        " --probes {input.probes:q}"
-        " --environments {input.environments:q}"
-        " --results {output.results:q}"
-        " --table {output.table:q}"
-        " --text {output.text:q}"
-        " 2>{log:q}"
+        r"""
+        python {input.script:q} \
+            --run {params.run:q} \
+            --policy {params.policy} \
+            --headline {params.headline} \
+            --metrics {input.metrics:q} \
+            --samples {input.samples:q} \
+            --comparisons {input.comparisons:q} \
+            --merges {input.merges:q} \
+            --probes {input.probes:q} \
+            --environments {input.environments:q} \
+            --results {output.results:q} \
+            --table {output.table:q} \
+            --text {output.text:q} \
+            2>{log:q}
+        """
 
 
 rule report:
@@ -66,19 +68,21 @@ rule report:
     message:
         "Write the report"
     shell:
-        "python {input.script:q}"
-        " --config {params.config:q}"
-        " --command {params.command:q}"
-        " --template {input.template:q}"
-        " --citation {input.citation:q}"
-        " --results {input.results:q}"
-        " --histories {input.histories:q}"
-        " --samples {input.samples:q}"
-        " --html {output.html:q}"
-        " --figures {output.figures:q}"
-        " --numbers {output.numbers:q}"
-        " --table {output.table:q}"
-        " 2>{log:q}"
+        r"""
+        python {input.script:q} \
+            --config {params.config:q} \
+            --command {params.command:q} \
+            --template {input.template:q} \
+            --citation {input.citation:q} \
+            --results {input.results:q} \
+            --histories {input.histories:q} \
+            --samples {input.samples:q} \
+            --html {output.html:q} \
+            --figures {output.figures:q} \
+            --numbers {output.numbers:q} \
+            --table {output.table:q} \
+            2>{log:q}
+        """
 
 
 rule export_gguf:
@@ -95,6 +99,7 @@ rule export_gguf:
         "<logs>/export_gguf/{policy}.log",
     threads: config["merge"]["threads"]
     params:
+        env=MODEL_ENV,
         type=config["hub"]["gguf"] or "F16",
         name=lambda wildcards: f"{config['run']}-{wildcards.policy}",
         merge=settings("merge"),
@@ -102,16 +107,18 @@ rule export_gguf:
     message:
         "Write {wildcards.policy} as GGUF"
     shell:
-        f"{MODEL_ENV} python {{input.script:q}}"
-        " --type {params.type}"
-        " --name {params.name:q}"
-        " --merge-config {params.merge:q}"
-        " --prompt-config {params.prompt:q}"
-        " --merged {input.merged:q}"
-        " --data {input.data:q}"
-        " --gguf {output.gguf:q}"
-        " --parity {output.parity:q}"
-        " 2>{log:q}"
+        r"""
+        {params.env} python {input.script:q} \
+            --type {params.type} \
+            --name {params.name:q} \
+            --merge-config {params.merge:q} \
+            --prompt-config {params.prompt:q} \
+            --merged {input.merged:q} \
+            --data {input.data:q} \
+            --gguf {output.gguf:q} \
+            --parity {output.parity:q} \
+            2>{log:q}
+        """
 
 
 rule package_model:
@@ -145,24 +152,26 @@ rule package_model:
     message:
         "Package {wildcards.arm}, seed {wildcards.seed}"
     shell:
-        "python {input.script:q}"
-        " --config {params.config:q}"
-        " --command {params.command:q}"
-        " --train-config {params.train:q}"
-        " --rewards-config {params.rewards:q}"
-        " --template {input.template:q}"
-        " --citation {input.citation:q}"
-        " --policy {wildcards.arm}-seed{wildcards.seed}"
-        " --results {input.results:q}"
-        " --base {input.base:q}"
-        " --merged {input.merged:q}"
-        " --adapter {input.adapter:q}"
-        " --history {input.history:q}"
-        " --arguments {input.arguments:q}"
-        " --gguf {input.gguf:q}"
-        " --package {output.package:q}"
-        " --manifest {output.manifest:q}"
-        " 2>{log:q}"
+        r"""
+        python {input.script:q} \
+            --config {params.config:q} \
+            --command {params.command:q} \
+            --train-config {params.train:q} \
+            --rewards-config {params.rewards:q} \
+            --template {input.template:q} \
+            --citation {input.citation:q} \
+            --policy {wildcards.arm}-seed{wildcards.seed} \
+            --results {input.results:q} \
+            --base {input.base:q} \
+            --merged {input.merged:q} \
+            --adapter {input.adapter:q} \
+            --history {input.history:q} \
+            --arguments {input.arguments:q} \
+            --gguf {input.gguf:q} \
+            --package {output.package:q} \
+            --manifest {output.manifest:q} \
+            2>{log:q}
+        """
 
 
 rule upload_hub:
@@ -180,12 +189,14 @@ rule upload_hub:
     message:
         "Upload {wildcards.policy}"
     shell:
-        "python {input.script:q}"
-        " --hub-config {params.hub:q}"
-        " --policy {wildcards.policy}"
-        " --package {input.package:q}"
-        " --receipt {output.receipt:q}"
-        " 2>{log:q}"
+        r"""
+        python {input.script:q} \
+            --hub-config {params.hub:q} \
+            --policy {wildcards.policy} \
+            --package {input.package:q} \
+            --receipt {output.receipt:q} \
+            2>{log:q}
+        """
 
 
 rule verify_pins:
@@ -201,7 +212,12 @@ rule verify_pins:
     message:
         "Look up every pin"
     shell:
-        "python {input.script:q}" " --default {params.default:q}" " --overlays {params.overlays:q}" " 2>{log:q}"
+        r"""
+        python {input.script:q} \
+            --default {params.default:q} \
+            --overlays {params.overlays:q} \
+            2>{log:q}
+        """
 
 
 rule publish:
@@ -226,16 +242,18 @@ rule publish:
     message:
         "Publish the record of the run"
     shell:
-        "python {input.script:q}"
-        " --config {params.config:q}"
-        " --commands {params.commands:q}"
-        " --template {input.template:q}"
-        " --citation {input.citation:q}"
-        " --page-of {input.controls:q}"
-        " --results {input.results:q}"
-        ' --logs "$(dirname {log:q})"'
-        " --sums {output.sums:q}"
-        " 2>{log:q}"
+        r"""
+        python {input.script:q} \
+            --config {params.config:q} \
+            --commands {params.commands:q} \
+            --template {input.template:q} \
+            --citation {input.citation:q} \
+            --page-of {input.controls:q} \
+            --results {input.results:q} \
+            --logs "$(dirname {log:q})" \
+            --sums {output.sums:q} \
+            2>{log:q}
+        """
 
 
 rule verify:
@@ -251,11 +269,13 @@ rule verify:
     message:
         "Verify the published records"
     shell:
-        "python {input.script:q}"
-        " --records {params.records:q}"
-        " --results {params.results:q}"
-        " --verified {params.results:q}/verified.json"
-        " 2>{log:q}"
+        r"""
+        python {input.script:q} \
+            --records {params.records:q} \
+            --results {params.results:q} \
+            --verified {params.results:q}/verified.json \
+            2>{log:q}
+        """
 
 
 rule build_image:
@@ -274,10 +294,12 @@ rule build_image:
     message:
         "Build the image of environment {params.environment}"
     shell:
-        "python {input.script:q}"
-        " --environment {params.environment}"
-        " --images {params.images:q}"
-        " --definition {params.definition:q}"
-        " --locks {params.locks:q}"
-        " --image {params.image:q}"
-        " 2>{log:q}"
+        r"""
+        python {input.script:q} \
+            --environment {params.environment} \
+            --images {params.images:q} \
+            --definition {params.definition:q} \
+            --locks {params.locks:q} \
+            --image {params.image:q} \
+            2>{log:q}
+        """

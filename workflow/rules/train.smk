@@ -23,6 +23,7 @@ rule train_grpo:
     resources:
         gpu=config["train"]["processes"],
     params:
+        env=MODEL_ENV,
         launch=launch(config["train"]["processes"]),
         train=arm_settings("train"),
         rewards=arm_settings("rewards"),
@@ -31,20 +32,22 @@ rule train_grpo:
     message:
         "Train {wildcards.arm}, seed {wildcards.seed}"
     shell:
-        f"{MODEL_ENV} {{params.launch}} {{input.script:q}}"
-        " --train-config {params.train:q}"
-        " --rewards-config {params.rewards:q}"
-        " --prompt-config {params.prompt:q}"
-        " --seed {wildcards.seed}"
-        " --source {params.source:q}"
-        " --model {input.model:q}"
-        " --data {input.data:q}"
-        " --adapter {output.adapter:q}"
-        " --history {output.history:q}"
-        " --arguments {output.arguments:q}"
-        " --environment {output.environment:q}"
-        " --gpu-memory {output.gpu_memory:q}"
-        " 2>{log:q}"
+        r"""
+        {params.env} {params.launch} {input.script:q} \
+            --train-config {params.train:q} \
+            --rewards-config {params.rewards:q} \
+            --prompt-config {params.prompt:q} \
+            --seed {wildcards.seed} \
+            --source {params.source:q} \
+            --model {input.model:q} \
+            --data {input.data:q} \
+            --adapter {output.adapter:q} \
+            --history {output.history:q} \
+            --arguments {output.arguments:q} \
+            --environment {output.environment:q} \
+            --gpu-memory {output.gpu_memory:q} \
+            2>{log:q}
+        """
 
 
 rule merge_lora:
@@ -60,14 +63,18 @@ rule merge_lora:
         "<logs>/merge_lora/{arm}-seed{seed}.log",
     benchmark:
         "<logs>/merge_lora/{arm}-seed{seed}.tsv"
+    params:
+        env=MODEL_ENV,
     message:
         "Merge {wildcards.arm}, seed {wildcards.seed}, into the base model"
     shell:
-        f"{MODEL_ENV} python {{input.script:q}}"
-        " --model {input.model:q}"
-        " --adapter {input.adapter:q}"
-        " --merged {output.merged:q}"
-        " 2>{log:q}"
+        r"""
+        {params.env} python {input.script:q} \
+            --model {input.model:q} \
+            --adapter {input.adapter:q} \
+            --merged {output.merged:q} \
+            2>{log:q}
+        """
 
 
 rule check_merge:
@@ -89,19 +96,22 @@ rule check_merge:
     resources:
         gpu=1,
     params:
+        env=MODEL_ENV,
         merge=settings("merge"),
         train=arm_settings("train"),
         prompt=settings("prompt"),
     message:
         "Check that merged {wildcards.arm}, seed {wildcards.seed}, is the trained policy"
     shell:
-        f"{MODEL_ENV} python {{input.script:q}}"
-        " --merge-config {params.merge:q}"
-        " --train-config {params.train:q}"
-        " --prompt-config {params.prompt:q}"
-        " --model {input.model:q}"
-        " --adapter {input.adapter:q}"
-        " --merged {input.merged:q}"
-        " --data {input.data:q}"
-        " --check {output.check:q}"
-        " 2>{log:q}"
+        r"""
+        {params.env} python {input.script:q} \
+            --merge-config {params.merge:q} \
+            --train-config {params.train:q} \
+            --prompt-config {params.prompt:q} \
+            --model {input.model:q} \
+            --adapter {input.adapter:q} \
+            --merged {input.merged:q} \
+            --data {input.data:q} \
+            --check {output.check:q} \
+            2>{log:q}
+        """
