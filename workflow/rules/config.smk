@@ -1,6 +1,7 @@
 # The settings: the package's defaults completed by what the user gives, checked, as values that Snakemake can compare.
 import copy
 import json
+import runpy
 from pathlib import Path
 
 import jsonschema
@@ -32,11 +33,9 @@ def explain(error):
 
 
 def trained_policies(scope=""):
-    """The policies that are trained: every arm with every seed of the run; in scope "controls/", of the study."""
-    arms, seeds = (config["arms"], config["seeds"])
-    if scope:
-        arms, seeds = (arms | config["controls"]["arms"], config["controls"]["seeds"])
-    return [f"{arm}-seed{seed}" for arm in arms for seed in seeds]
+    """The policies that the run trains; in scope "controls/", those of the run and its controls."""
+    names = runpy.run_path(f"{ROOT}scripts/reasoning/policies.py")
+    return names["trained_policies"](config, controls=bool(scope))
 
 
 def check_config():
