@@ -59,7 +59,7 @@ def files_in_git(rules):
 
 def belongs(path):
     """Whether a file is one of those that the rules use: code, settings, templates, locks, and no image or bytecode."""
-    return path.parts[0] in PACKAGE and path.suffix not in (".sif", ".pyc", ".json")
+    return path.parts[0] in PACKAGE and path.suffix not in (".sif", ".pyc")
 
 
 def lay_out(files, folder):

@@ -8,7 +8,15 @@ from snakemake.logging import DefaultFilter
 from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.common import LogEvent
 
-SHOWN = ("Nothing to be done", "Complete log", "Congratulations")  # of what Snakemake tells; the last is of --lint
+# What Snakemake says of a run that a person wants to know, and what it says of any call that a person does not: how
+# configs are merged, that downloads could be shared, and the shell command that failed, whose own error line comes last.
+SHOWN = ("Nothing to be done", "Complete log")
+HIDDEN = (
+    "is extended by additional config",
+    "eligible for caching",
+    "unrestricted shared",
+    "CalledProcessError in file",
+)
 
 
 def quiet_screen():
@@ -31,16 +39,18 @@ def quiet_screen():
 
 
 def on_screen(record):
-    """Print the message of a job that starts; let warnings and errors through, and where the log is.
-
-    Left to the log are the shell command that failed, for the job's own error line comes last, and advice on --cache.
-    """
-    if getattr(record, "event", None) == LogEvent.JOB_INFO and record.rule_msg:
+    """Print the message of a job that starts; of a run, show warnings, errors and what is in SHOWN."""
+    event, text = getattr(record, "event", None), record.getMessage()
+    if event == LogEvent.WORKFLOW_STARTED:
+        on_screen.running = True
+    if event == LogEvent.JOB_INFO and record.rule_msg:
         print(record.rule_msg, flush=True)
-    text = record.getMessage()
-    if "CalledProcessError in file" in text or "eligible for caching" in text:
+    if any(part in text for part in HIDDEN):
         return False
-    return record.levelno >= logging.WARNING or text.startswith(SHOWN)
+    return record.levelno >= logging.WARNING or not on_screen.running or text.startswith(SHOWN)
+
+
+on_screen.running = False
 
 
 def made_by(rule):
