@@ -9,7 +9,7 @@ from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.common import LogEvent
 
 # What Snakemake says of a run that a person wants to know, and what it says of any call that a person does not: how
-# configs are merged, that downloads could be shared, and the shell command that failed, whose own error line comes last.
+# configs are merged, that downloads could be shared, and which command failed, whose own error line comes last.
 SHOWN = ("Nothing to be done", "Complete log")
 HIDDEN = (
     "is extended by additional config",
