@@ -5,18 +5,20 @@ import csv
 import dataclasses
 import json
 import os
+import shutil
 from collections import deque
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from backends import backend
+from backends.checkpoints import fingerprint, keep_checkpoints, latest
 from backends.determinism import fix
 from backends.gpu_memory import peak
 from backends.tokenizer import token_ids
 from reasoning.rewards import reward_functions
 from stage.environment import environment
 from stage.files import read_json, read_jsonl, remove, replacing, write_json
-from stage.screen import Progress, run
+from stage.screen import Progress, run, say
 
 KL_ROLLOUTS = 2
 
@@ -119,7 +121,7 @@ def show_progress(trainer, label):
 
     class ShowProgress(TrainerCallback):
         def on_train_begin(self, args, state, control, **_):
-            self.shown = Progress(label, state.max_steps, "step")
+            self.shown = Progress(label, state.max_steps, "step", done=state.global_step)
 
         def on_step_end(self, args, state, control, **_):
             if state.is_world_process_zero:
@@ -128,11 +130,18 @@ def show_progress(trainer, label):
     trainer.add_callback(ShowProgress())
 
 
+def checkpoint_folder(args):
+    """The folder for the checkpoints of exactly this training."""
+    settings = [args.train_config, args.rewards_config, args.prompt_config, args.seed, environment()]
+    return args.checkpoints / fingerprint(settings, [args.data, *args.code, *args.model.glob("*.safetensors")])
+
+
 def main(args):
     settings, prompt = json.loads(args.train_config), json.loads(args.prompt_config)
     fix(args.seed, settings["threads"])
     problems = [{key: problem[key] for key in ("prompt", "answer", "steps")} for problem in read_jsonl(args.data)]
     chats = [problem["prompt"] for problem in problems]
+    working = checkpoint_folder(args)
     # Of several processes, one to a GPU, the first one writes; RANK is torchrun's.
     writes = os.environ.get("RANK", "0") == "0"
     with replacing(args.adapter) if writes else TemporaryDirectory() as folder:
@@ -146,7 +155,7 @@ def main(args):
         rollouts = deque(maxlen=1)
         functions, weights = reward_functions(json.loads(args.rewards_config), prompt, rollouts)
         own = dict(
-            output_dir=str(folder),
+            output_dir=str(working),
             seed=args.seed,
             data_seed=args.seed,
             reward_weights=weights,
@@ -172,14 +181,21 @@ def main(args):
         require_requested(asked, trainer.args.to_dict())
         log_kl(trainer, tokenizer, rollouts)
         show_progress(trainer, f"train {args.adapter.name}")
-        trainer.train()
+        keep_checkpoints(trainer, args.checkpoint_steps, args.checkpoint_minutes)
+        if (checkpoint := latest(working)) and writes:
+            exact = "" if settings["grpo"]["use_cpu"] else "; on a GPU, bits may differ from an uninterrupted run"
+            say(f"  train {args.adapter.name}: resumes from {checkpoint.name}{exact}")
+        trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
         require_learning(trainer.model)
         save_adapter(trainer.model, folder, args.source)
         if writes:
+            shutil.copytree(working / "completions", folder / "completions")
             write_json(args.environment, environment())
             write_history(args.history, trainer.state.log_history)
             write_json(args.arguments, {k: v for k, v in trainer.args.to_dict().items() if k != "output_dir"})
             write_json(args.gpu_memory, peak())
+    if writes:
+        remove(args.checkpoints)
 
 
 if __name__ == "__main__":
@@ -195,5 +211,11 @@ if __name__ == "__main__":
     parser.add_argument("--history", required=True, type=Path, help="CSV to write, one row a step")
     parser.add_argument("--arguments", required=True, type=Path, help="JSON to write, the whole GRPOConfig")
     parser.add_argument("--environment", required=True, type=Path, help="JSON to write, what the training ran in")
+    parser.add_argument(
+        "--code", required=True, type=Path, nargs="+", help="the files whose change makes checkpoints old"
+    )
+    parser.add_argument("--checkpoints", required=True, type=Path, help="directory for checkpoints, removed at the end")
+    parser.add_argument("--checkpoint-steps", required=True, type=int, help="save one every so many steps, 0 for never")
+    parser.add_argument("--checkpoint-minutes", required=True, type=int, help="save one every so many minutes, or 0")
     parser.add_argument("--gpu-memory", required=True, type=Path, help="JSON to write, the peak on the GPU")
     run(main, parser)

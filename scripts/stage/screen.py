@@ -9,6 +9,8 @@ import sys
 import time
 import traceback
 
+from stage.lifeline import end_with_snakemake
+
 screen = sys.stdout
 
 
@@ -19,6 +21,7 @@ def run(main, parser):
     apart = os.fstat(1) != os.fstat(2)
     screen = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="replace", buffering=1)
     os.dup2(2, 1)
+    end_with_snakemake()
     try:
         main(args)
     except SystemExit as error:
@@ -47,13 +50,13 @@ def say(line):
 class Progress:
     """How many of `total` are done: a bar on a terminal; elsewhere a line every tenth, and not every second."""
 
-    def __init__(self, label, total, unit):
+    def __init__(self, label, total, unit, done=0):
         self.label, self.total, self.unit = label, total, unit
-        self.done, self.start, self.shown, self.bar = 0, time.monotonic(), time.monotonic(), None
+        self.done, self.before, self.start, self.shown, self.bar = done, done, time.monotonic(), time.monotonic(), None
         if screen.isatty():
             from tqdm import tqdm
 
-            self.bar = tqdm(total=total, unit=unit, desc=label, file=screen, leave=False)
+            self.bar = tqdm(total=total, initial=done, unit=unit, desc=label, file=screen, leave=False)
 
     def update(self, n=1):
         """Count `n` more."""
@@ -65,7 +68,7 @@ class Progress:
             return
         now = time.monotonic()
         if 10 * self.done // self.total > tenth and now - self.shown >= 5:
-            self.shown, left = now, (now - self.start) / self.done * (self.total - self.done)
+            self.shown, left = now, (now - self.start) / (self.done - self.before) * (self.total - self.done)
             say(f"  {self.label}: {self.done} of {self.total} {self.unit}s, about {duration(left)} left")
 
 

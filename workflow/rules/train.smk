@@ -22,8 +22,12 @@ rule train_grpo:
     threads: config["train"]["threads"] * config["train"]["processes"]
     resources:
         gpu=config["train"]["processes"],
+        # Resources, because unlike params they may change without another training.
+        checkpoint_steps=config["checkpoints"]["steps"],
+        checkpoint_minutes=config["checkpoints"]["minutes"],
     params:
         env=MODEL_ENV,
+        checkpoints=lambda wildcards: place(f"<results>/checkpoints/{wildcards.arm}-seed{wildcards.seed}"),
         launch=launch(config["train"]["processes"]),
         train=arm_settings("train"),
         rewards=arm_settings("rewards"),
@@ -46,6 +50,10 @@ rule train_grpo:
             --arguments {output.arguments:q} \
             --environment {output.environment:q} \
             --gpu-memory {output.gpu_memory:q} \
+            --code {input.script:q} {input.modules:q} \
+            --checkpoints {params.checkpoints:q} \
+            --checkpoint-steps {resources.checkpoint_steps} \
+            --checkpoint-minutes {resources.checkpoint_minutes} \
             2>{log:q}
         """
 

@@ -1,0 +1,79 @@
+"""Checkpoints of a training, from which the same command goes on after an interruption.
+
+They lie beside the declared outputs, in a folder named by the digest of everything that the training depends on, so
+that a change never resumes an old one. On a CPU a resumed training ends in the same bytes as an uninterrupted one: a
+checkpoint has the weights, optimizer, scheduler, generators and the log.
+"""
+
+import hashlib
+import json
+import re
+import time
+from pathlib import Path
+
+from stage.files import read_json, remove, sha256, write_json
+
+COMPLETE = "complete.json"  # written last: the sha256 of every file of the checkpoint
+KEPT = 2  # so that there is one before a damaged one
+
+
+def fingerprint(settings, files):
+    """A digest of settings, any JSON value, and of the contents of files."""
+    content = [settings, {str(path): sha256(path) for path in sorted(map(str, files))}]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def checkpoints(folder):
+    """The checkpoints in a folder, by step, the latest first."""
+    found = [path for path in folder.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d+", path.name)]
+    return sorted(found, key=lambda path: int(path.name.partition("-")[2]), reverse=True)
+
+
+def contents(checkpoint):
+    """`{file: sha256}` of a checkpoint."""
+    files = [path for path in checkpoint.rglob("*") if path.is_file() and path.name != COMPLETE]
+    return {str(path.relative_to(checkpoint)): sha256(path) for path in sorted(files)}
+
+
+def latest(folder):
+    """The latest undamaged checkpoint in a folder, None if there is none."""
+    for checkpoint in checkpoints(Path(folder)):
+        mark = checkpoint / COMPLETE
+        try:
+            if mark.exists() and read_json(mark) == contents(checkpoint):
+                return checkpoint
+        except ValueError:
+            continue
+    return None
+
+
+def keep_checkpoints(trainer, steps, minutes):
+    """Let a GRPOTrainer save a checkpoint every `steps` steps and every `minutes` minutes; 0 is never.
+
+    Only after the last step on a batch of rollouts: those are not part of a checkpoint.
+    """
+    from transformers import TrainerCallback
+
+    arguments = trainer.args
+    rollouts = max(
+        1, arguments.steps_per_generation * arguments.num_iterations // arguments.gradient_accumulation_steps
+    )
+
+    class KeepCheckpoints(TrainerCallback):
+        saved, waiting = time.monotonic(), False
+
+        def on_step_end(self, args, state, control, **_):
+            elapsed = minutes and time.monotonic() - self.saved >= 60 * minutes
+            self.waiting |= bool(elapsed or (steps and state.global_step % steps == 0))
+            if self.waiting and state.global_step % rollouts == 0 and state.global_step < state.max_steps:
+                control.should_save, self.saved, self.waiting = True, time.monotonic(), False
+
+        def on_save(self, args, state, control, **_):
+            if state.is_world_process_zero:
+                folder = Path(args.output_dir)
+                checkpoint = folder / f"checkpoint-{state.global_step}"
+                write_json(checkpoint / COMPLETE, contents(checkpoint))
+                for old in checkpoints(folder)[KEPT:]:
+                    remove(old)
+
+    trainer.add_callback(KeepCheckpoints())
