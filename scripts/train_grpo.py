@@ -14,6 +14,7 @@ from backends.determinism import fix
 from backends.gpu_memory import peak
 from backends.tokenizer import token_ids
 from reasoning.rewards import reward_functions
+from stage.checksums import require_intact, seal
 from stage.environment import environment
 from stage.files import read_json, read_jsonl, remove, replacing, write_json
 from stage.screen import Progress, run
@@ -131,6 +132,8 @@ def show_progress(trainer, label):
 def main(args):
     settings, prompt = json.loads(args.train_config), json.loads(args.prompt_config)
     fix(args.seed, settings["threads"])
+    require_intact(args.model, "download_model")
+    require_intact(args.data, "format_gsm8k")
     problems = [{key: problem[key] for key in ("prompt", "answer", "steps")} for problem in read_jsonl(args.data)]
     chats = [problem["prompt"] for problem in problems]
     # Of several processes, one to a GPU, the first one writes; RANK is torchrun's.
@@ -176,6 +179,7 @@ def main(args):
         require_learning(trainer.model)
         save_adapter(trainer.model, folder, args.source)
         if writes:
+            seal(folder)
             write_json(args.environment, environment())
             write_history(args.history, trainer.state.log_history)
             write_json(args.arguments, {k: v for k, v in trainer.args.to_dict().items() if k != "output_dir"})

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 # Every stage that loads a model runs under this: it asks the Hub for nothing, and gets its memory in large pages, which
 # glibc reads only when a process starts (other C libraries ignore it).
@@ -23,6 +24,9 @@ def image():
 
 
 IMAGE = image()
+
+# Whether the rules run in it.
+IMAGED = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
 
 
 def launch(processes):
