@@ -246,6 +246,7 @@ def test_a_folder_of_another_origin_is_not_used(rerun, tiny_model):
     merged = rerun.folder / "results/tiny/models/grpo-seed0"
     shutil.rmtree(merged)
     shutil.copytree(tiny_model, merged, ignore=shutil.ignore_patterns("SHA256SUMS"))
+    os.utime(merged)
     process = rerun.snakemake("--forcerun", "evaluate")
     assert process.returncode != 0
     assert "models/grpo-seed0/SHA256SUMS is not what merge_lora wrote" in process.stdout + process.stderr
