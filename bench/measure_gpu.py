@@ -27,6 +27,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
 PACKAGES = "torch transformers trl peft vllm unsloth unsloth_zoo bitsandbytes accelerate datasets triton".split()
 # Limits a script to a share of the GPU's memory.
 CAPPED = """
@@ -140,9 +141,10 @@ class Box:
         if not (folder / "test.jsonl").exists():
             (folder / "raw").mkdir(parents=True, exist_ok=True)
             raw = {"train": folder / "raw/train.jsonl", "test": folder / "raw/test.jsonl"}
-            self.script("download_data", folder / "download_data.log", task_config=task, **raw)
+            sums = folder / "raw/SHA256SUMS"
+            self.script("download_data", folder / "download_data.log", task_config=task, sums=sums, **raw)
             made = {split: folder / f"{split}.jsonl" for split in ("train", "dev", "test")}
-            given = {"raw_train": raw["train"], "raw_test": raw["test"]}
+            given = {"raw_train": raw["train"], "raw_test": raw["test"], "sums": folder / "SHA256SUMS"}
             self.script(
                 "format_gsm8k", folder / "format_gsm8k.log", prompt_config=prompt, task_config=task, **given, **made
             )
@@ -155,6 +157,7 @@ class Box:
         folder = self.out / "models" / shape
         if not (folder / "tokenizer_config.json").exists():
             import torch
+            from stage.checksums import seal
             from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
             tokenizer = AutoTokenizer.from_pretrained(self.source)
@@ -164,6 +167,7 @@ class Box:
                 made = AutoConfig.for_model(**SHAPES[shape], **special, max_position_embeddings=4096)
                 AutoModelForCausalLM.from_config(made, dtype=torch.float16).save_pretrained(folder)
             tokenizer.save_pretrained(folder)
+            seal(folder)
         return folder
 
     def training(self, piece):

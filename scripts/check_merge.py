@@ -9,6 +9,7 @@ from backends.next_token import logit_differences, next_token_logits
 from backends.quantisation import quantised, unpacked
 from backends.tokenizer import load_tokenizer
 from speed.shared_prefix import share_prefix
+from stage.checksums import require_intact
 from stage.environment import environment, environment_of
 from stage.files import read_jsonl, sha256, write_json
 from stage.screen import run
@@ -21,6 +22,9 @@ def main(args):
 
     settings, train = json.loads(args.merge_config), json.loads(args.train_config)
     fix(seed=0, threads=settings["threads"])
+    for path, rule in ((args.model, "download_model"), (args.adapter, "train_grpo"), (args.merged, "merge_lora")):
+        require_intact(path, rule)
+    require_intact(args.data, "format_gsm8k")
     prompts = [problem["prompt"] for problem in read_jsonl(args.data)[: settings["problems"]]]
     tokenizer = load_tokenizer(args.merged, json.loads(args.prompt_config)["prefill"])
     # On a GPU, layers that it cannot hold stay in the machine's memory.

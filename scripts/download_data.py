@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from reasoning.splits import fetch_splits
+from stage.checksums import write_sums
 from stage.files import require_space
 from stage.screen import run
 
@@ -15,6 +16,7 @@ def main(args):
     with tempfile.TemporaryDirectory(dir=args.train.parent) as scratch:
         for split, path in fetch_splits(json.loads(args.task_config), scratch).items():
             path.replace(getattr(args, split))
+    write_sums(args.sums, {path.name: path for path in (args.train, args.test)})
 
 
 if __name__ == "__main__":
@@ -22,4 +24,5 @@ if __name__ == "__main__":
     parser.add_argument("--task-config", required=True, help="the config section `tasks.<task>`, as JSON")
     parser.add_argument("--train", required=True, type=Path, help="JSONL to write")
     parser.add_argument("--test", required=True, type=Path, help="JSONL to write")
+    parser.add_argument("--sums", required=True, type=Path, help="checksums to write")
     run(main, parser)

@@ -6,16 +6,33 @@ from pathlib import Path
 
 from backends.tokenizer import load_tokenizer
 from sources import fetch
+from stage.checksums import seal
 from stage.environment import environment
-from stage.files import remove, replacing, require_space, sha256, write_json
+from stage.files import read_json, remove, replacing, require_space, sha256, write_json
 from stage.screen import run
 
 
-def check_weights(folder, expected):
-    """Stop unless one weights file of the folder has the pinned sha256 (None: nothing is pinned)."""
-    found = {sha256(p): p.name for p in sorted([*folder.glob("*.safetensors"), *folder.glob("*.gguf")])}
+def weights(folder):
+    """The weights files of a folder that holds one model; SystemExit if it could be read in more than one way."""
+    found = sorted([*folder.glob("*.safetensors"), *folder.glob("*.gguf")])
     if not found:
         raise SystemExit("error: the model's source holds no .safetensors or .gguf file: other formats are not read")
+    index = folder / "model.safetensors.index.json"
+    whole = ["model.safetensors"] if (folder / "model.safetensors").exists() else []
+    shards = sorted(set(read_json(index)["weight_map"].values())) if index.exists() else []
+    ggufs = [path.name for path in found if path.suffix == ".gguf"][:1]
+    if [path.name for path in found] not in (whole, shards, ggufs):
+        names = ", ".join(path.name for path in found)
+        raise SystemExit(
+            f"error: the model's source holds {names}, which is not one model.safetensors, the parts that "
+            "model.safetensors.index.json lists, or one .gguf: give a folder that holds one model's weights"
+        )
+    return found
+
+
+def check_weights(folder, expected):
+    """Stop unless the folder holds one model, a file of which has the pinned sha256 (None: nothing is pinned)."""
+    found = {sha256(path): path.name for path in weights(folder)}
     if expected and expected not in found:
         got = ", ".join(f"{name} has {digest}" for digest, name in found.items())
         raise SystemExit(f"error: model.sha256 is {expected}, but {got}: the download is corrupt or the pin is wrong")
@@ -38,6 +55,25 @@ def dequantize(gguf):
     gguf.unlink()
 
 
+def require_savable(folder):
+    """Stop if merging could not write the model's settings again, which would show only after the training."""
+    from tempfile import TemporaryDirectory
+
+    from transformers import AutoConfig, GenerationConfig
+
+    with TemporaryDirectory() as scratch:
+        for name, kind in (("config.json", AutoConfig), ("generation_config.json", GenerationConfig)):
+            try:
+                if (folder / name).exists():
+                    kind.from_pretrained(folder).save_pretrained(scratch)
+            except ValueError as error:
+                reason = " ".join(str(error).split())[:300]
+                raise SystemExit(
+                    f"error: transformers reads the model's {name} but cannot write it again ({reason}): correct it "
+                    "in a copy of the model's folder, and give that folder as model.source"
+                ) from None
+
+
 def main(args):
     config = json.loads(args.model_config)
     require_space(args.model, int(config["disk_gb"] * 1e9))
@@ -47,9 +83,11 @@ def main(args):
         check_weights(folder, config["sha256"])
         for gguf in folder.glob("*.gguf"):
             dequantize(gguf)
+        require_savable(folder)
         load_tokenizer(folder)  # a model that cannot be prompted as a chat stops here, not after an hour
         remove(folder / ".cache")  # the Hub client's notes on its download: times, no content
         write_json(folder / "environment.json", environment())
+        seal(folder)
 
 
 if __name__ == "__main__":

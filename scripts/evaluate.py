@@ -10,6 +10,7 @@ from backends.determinism import fix
 from reasoning.policies import problem_count
 from reasoning.protocol import protocol, protocol_hash
 from reasoning.scoring import judge, summarise
+from stage.checksums import model_rule, require_intact
 from stage.environment import environment, versions
 from stage.files import read_jsonl, sha256, write_json, write_jsonl
 from stage.screen import progress, run
@@ -32,6 +33,8 @@ def complete(engine, args, problems, prompt, settings, n=1):
 
 def main(args):
     settings, prompt = json.loads(args.eval_config), json.loads(args.prompt_config)
+    require_intact(args.model, model_rule(args.model))
+    require_intact(args.data, "format_gsm8k")
     problems = read_jsonl(args.data)
     expected, subset = problem_count(json.loads(args.task_config), settings["split"])
     if len(problems) != expected:

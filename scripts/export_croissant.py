@@ -10,6 +10,7 @@ import json
 import os
 from pathlib import Path
 
+from stage.checksums import require_intact
 from stage.files import sha256, write_json
 from stage.screen import run
 
@@ -80,6 +81,8 @@ def describe(task, source, files, folder):
 
 def main(args):
     files = {split: getattr(args, split) for split in SPLITS}
+    for path in files.values():
+        require_intact(path, "format_gsm8k")
     write_json(args.json, describe(args.task, json.loads(args.task_config)["source"], files, args.json.parent))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from backends.determinism import fix
 from backends.next_token import logit_differences, next_token_logits
 from backends.tokenizer import load_tokenizer
+from stage.checksums import model_rule, require_intact
 from stage.files import read_json, read_jsonl, replacing, require_space, tree_size, write_json
 from stage.screen import run
 
@@ -119,6 +120,8 @@ def main(args):
     import gguf
     from transformers import AutoConfig
 
+    require_intact(args.merged, model_rule(args.merged))
+    require_intact(args.data, "format_gsm8k")
     config = AutoConfig.from_pretrained(args.merged)
     require_known(config)
     require_space(args.gguf, tree_size(args.merged))

@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 
 from reasoning.number import NUMBER
+from stage.checksums import require_intact
 from stage.files import write_text
 from stage.screen import run
 
@@ -61,6 +62,7 @@ def lm_eval_task(name, data, prompt, settings):
 def main(args):
     import yaml
 
+    require_intact(args.data, "format_gsm8k")
     task = lm_eval_task(args.task, args.data, json.loads(args.prompt_config), json.loads(args.eval_config))
     write_text(args.yaml, yaml.safe_dump(task, sort_keys=False, allow_unicode=True))
 

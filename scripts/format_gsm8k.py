@@ -8,6 +8,7 @@ from pathlib import Path
 from reasoning.number import number
 from reasoning.problems import family, final_answer, read_problems, step_results
 from reasoning.prompt import messages
+from stage.checksums import require_intact, write_sums
 from stage.files import write_jsonl
 from stage.screen import run
 
@@ -43,11 +44,14 @@ def split_dev(train, test, dev, seed):
 
 def main(args):
     prompt, task = json.loads(args.prompt_config), json.loads(args.task_config)
+    for path in (args.raw_train, args.raw_test):
+        require_intact(path, "download_data")
     test = read_problems(args.raw_test)
     train, dev = split_dev(read_problems(args.raw_train), test, task["dev"], seed=0)
     for split, problems, path in (("train", train, args.train), ("dev", dev, args.dev), ("test", test, args.test)):
         problems = problems[: task["limit"].get(split)]
         write_jsonl(path, [format_problem(problem, f"{split}-{i}", prompt) for i, problem in enumerate(problems)])
+    write_sums(args.sums, {path.name: path for path in (args.train, args.dev, args.test)})
 
 
 if __name__ == "__main__":
@@ -58,4 +62,5 @@ if __name__ == "__main__":
     parser.add_argument("--raw-test", required=True, type=Path, help="problems in GSM8K's form, JSONL")
     for split in ("train", "dev", "test"):
         parser.add_argument(f"--{split}", required=True, type=Path, help="JSONL to write")
+    parser.add_argument("--sums", required=True, type=Path, help="checksums to write")
     run(main, parser)

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from stage.checksums import require_intact, seal
 from stage.environment import environment
 from stage.files import replacing, require_space, tree_size, write_json
 from stage.screen import run
@@ -12,6 +13,8 @@ def main(args):
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    require_intact(args.model, "download_model")
+    require_intact(args.adapter, "train_grpo")
     require_space(args.merged, tree_size(args.model) + 10**8)
     base = AutoModelForCausalLM.from_pretrained(args.model, dtype="auto")
     merged = PeftModel.from_pretrained(base, args.adapter).merge_and_unload(progressbar=True)
@@ -19,6 +22,7 @@ def main(args):
         merged.save_pretrained(folder)
         AutoTokenizer.from_pretrained(args.model).save_pretrained(folder)
         write_json(folder / "environment.json", environment())
+        seal(folder)
 
 
 if __name__ == "__main__":

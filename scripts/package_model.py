@@ -8,6 +8,7 @@ from pathlib import Path
 from reasoning.rows import read_results
 from record.checksums import write_checksums
 from reporting.card import CONTENTS, card, card_rows, eval_result, on_hub
+from stage.checksums import NAME, require_intact
 from stage.files import (
     link_or_copy,
     read_json,
@@ -21,7 +22,7 @@ from stage.files import (
 from stage.screen import run
 
 LICENCES = ("LICENSE*", "USE_POLICY*")  # the names that base models give their licence files
-NOT_OURS = shutil.ignore_patterns(".snakemake_timestamp", "unsloth_compiled_cache")
+NOT_OURS = shutil.ignore_patterns(".snakemake_timestamp", NAME, "unsloth_compiled_cache")
 
 
 def name_base(path, base):
@@ -44,6 +45,9 @@ def main(args):
     import yaml
 
     config, results = json.loads(args.config), read_results(args.results)
+    require_intact(args.base, "download_model")
+    require_intact(args.merged, "merge_lora")
+    require_intact(args.adapter, "train_grpo")
     folders = {"merged": args.merged, "adapter": args.adapter}
     layout = {target: folders[name] for target, name in CONTENTS[config["hub"]["contents"]]["layout"].items()}
     require_space(args.package, sum(map(tree_size, layout.values())) + sum(p.stat().st_size for p in args.gguf) + 10**8)
@@ -63,6 +67,7 @@ def main(args):
         shutil.copy(args.citation, folder)
         protocols = {task: entry["policies"]["base"]["metrics"]["protocol"] for task, entry in results["tasks"].items()}
         write_json(folder / "protocol.json", protocols)
+        write_json(folder / "run-config.json", config)
         text = card(
             args.template,
             config,

@@ -8,6 +8,7 @@ from backends.determinism import fix
 from backends.tokenizer import load_tokenizer
 from reasoning.contamination import halves, verbatim
 from speed.grouped_attention import attention_for
+from stage.checksums import require_intact
 from stage.environment import environment
 from stage.files import read_jsonl, write_json
 from stage.screen import progress, run
@@ -38,6 +39,8 @@ def complete(model, questions, settings, label):
 
 def main(args):
     settings = json.loads(args.eval_config)
+    require_intact(args.model, "download_model")
+    require_intact(args.data, "format_gsm8k")
     problems = read_jsonl(args.data)[: args.problems]
     fix(settings["seed"], settings["threads"])
     questions = [problem["prompt"][-1]["content"] for problem in problems]

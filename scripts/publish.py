@@ -68,7 +68,6 @@ def main(args):
         for name in record_files(results):
             pack(results / name, record / name)
         shutil.copytree(args.template.parents[1], record / "workflow")
-        write_json(record / "config.json", config)
         write_json(record / JOBS, notes)
         write_json(record / "provenance.json", provenance)
         write_text(record / "record.html", record_page(args, results, config, provenance))

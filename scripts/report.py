@@ -8,7 +8,7 @@ from pathlib import Path
 from reasoning.rows import read_results
 from reporting.latex import latex_table, macros
 from reporting.page import page
-from stage.files import read_jsonl, read_text, replacing, write_text
+from stage.files import read_jsonl, read_text, replacing, write_json, write_text
 from stage.screen import run
 
 
@@ -33,6 +33,7 @@ def main(args):
             partial.write_bytes(pdf(drawn[path.stem]))
     write_text(args.numbers, macros(results))
     write_text(args.table, latex_table(results))
+    write_json(args.config_file, json.loads(args.config))
     write_text(args.html, html)
 
 
@@ -45,6 +46,7 @@ if __name__ == "__main__":
     parser.add_argument("--results", required=True, type=Path, help="results.json of tabulate_results")
     parser.add_argument("--histories", required=True, type=Path, nargs="+", help="training/<policy>/history.csv")
     parser.add_argument("--samples", required=True, type=Path, nargs="+", help="eval/<task>/<policy>/samples.jsonl")
+    parser.add_argument("--config-file", required=True, type=Path, help="JSON to write, the whole config")
     parser.add_argument("--html", required=True, type=Path, help="page to write")
     parser.add_argument(
         "--figures", required=True, type=Path, nargs="+", help="PDF files to write, named as in reporting/figures.py"

@@ -2,7 +2,6 @@
 
 import argparse
 import csv
-import dataclasses
 import json
 import os
 import shutil
@@ -11,11 +10,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from backends import backend
+from backends.arguments import asked, original, stated
 from backends.checkpoints import fingerprint, keep_checkpoints, latest
 from backends.determinism import fix
 from backends.gpu_memory import peak
 from backends.tokenizer import token_ids
 from reasoning.rewards import reward_functions
+from stage.checksums import require_intact, seal
 from stage.environment import environment
 from stage.files import read_json, read_jsonl, remove, replacing, write_json
 from stage.screen import Progress, run, say
@@ -26,25 +27,10 @@ KL_ROLLOUTS = 2
 CLOCK = {"step_time", "train_runtime", "train_samples_per_second", "train_steps_per_second", "total_flos"}
 
 
-def original(config):
-    """TRL's own GRPOConfig; `config` may be a class that Unsloth derived from it and put in its place."""
-    return [c for c in config.__mro__ if c.__name__.endswith("GRPOConfig")][-1]
-
-
-def stated(config, settings):
-    """`settings` and the class's default for every other field, so that no library fills in defaults of its own."""
-
-    def default(field):
-        return field.default if field.default is not dataclasses.MISSING else field.default_factory()
-
-    known = {f.name: default(f) for f in dataclasses.fields(config) if f.init}
-    return known | settings
-
-
-def require_requested(asked, used):
-    """Stop if the training arguments `used` are not those `asked` for, which TRL made of the settings."""
-    if changed := [key for key in asked if used.get(key) != asked[key]]:
-        found = ", ".join(f"{key} from {asked[key]!r} to {used.get(key)!r}" for key in changed)
+def require_requested(wanted, used):
+    """Stop if the training arguments `used` are not those `wanted`, which TRL made of the settings."""
+    if changed := [key for key in wanted if used.get(key) != wanted[key]]:
+        found = ", ".join(f"{key} from {wanted[key]!r} to {used.get(key)!r}" for key in changed)
         raise SystemExit(
             f"error: the backend changes what was asked for, {found}: state the value you want under train.grpo, or "
             "set train.backend to trl"
@@ -71,9 +57,23 @@ def save_adapter(policy, folder, source):
     write_json(folder / "adapter_config.json", config | fixed)
 
 
-def require_learning(policy):
-    """Stop if training left the adapter as it was: LoRA's B matrices start at zero and move with the first gradient."""
-    if not any(p.detach().abs().sum() > 0 for name, p in policy.named_parameters() if "lora_B" in name):
+def adapter_values(policy):
+    """A copy of LoRA's B matrices, `{name: tensor}`: they move with the first gradient."""
+    return {name: p.detach().clone() for name, p in policy.named_parameters() if "lora_B" in name}
+
+
+def moved(before, after):
+    """Whether a matrix is another one than before, up to rounding and a factor, which is what weight decay leaves."""
+    before, after = before.float(), after.float()
+    if not before.any():
+        return bool(after.any())
+    factor = (before * after).sum() / (before * before).sum()
+    return bool((after - factor * before).abs().max() > 1e-5 * before.abs().max())
+
+
+def require_learning(policy, before):
+    """Stop if training left the adapter as it was; `before` are its values before it."""
+    if not any(moved(before[name], value) for name, value in adapter_values(policy).items()):
         raise SystemExit(
             "error: training changed nothing: no group of completions had different rewards. Look at the completions "
             "in the log; then raise train.grpo.temperature, change the prompt, or use easier problems"
@@ -139,6 +139,8 @@ def checkpoint_folder(args):
 def main(args):
     settings, prompt = json.loads(args.train_config), json.loads(args.prompt_config)
     fix(args.seed, settings["threads"])
+    require_intact(args.model, "download_model")
+    require_intact(args.data, "format_gsm8k")
     problems = [{key: problem[key] for key in ("prompt", "answer", "steps")} for problem in read_jsonl(args.data)]
     chats = [problem["prompt"] for problem in problems]
     working = checkpoint_folder(args)
@@ -166,10 +168,7 @@ def main(args):
             save_strategy="no",
         )
         fields = stated(original(GRPOConfig), own | settings["grpo"])
-        try:
-            asked = original(GRPOConfig)(**fields).to_dict()
-        except ValueError as error:
-            raise SystemExit(f"error: TRL does not take these settings: {error} Change them under train.grpo") from None
+        wanted = asked(GRPOConfig, fields)
         trainer = GRPOTrainer(
             model=policy,
             processing_class=tokenizer,
@@ -178,18 +177,20 @@ def main(args):
             train_dataset=Dataset.from_list(problems),
             **extra,
         )
-        require_requested(asked, trainer.args.to_dict())
+        require_requested(wanted, trainer.args.to_dict())
         log_kl(trainer, tokenizer, rollouts)
         show_progress(trainer, f"train {args.adapter.name}")
         keep_checkpoints(trainer, args.checkpoint_steps, args.checkpoint_minutes)
         if (checkpoint := latest(working)) and writes:
             exact = "" if settings["grpo"]["use_cpu"] else "; on a GPU, bits may differ from an uninterrupted run"
             say(f"  train {args.adapter.name}: resumes from {checkpoint.name}{exact}")
+        before = adapter_values(trainer.model)
         trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
-        require_learning(trainer.model)
+        require_learning(trainer.model, before)
         save_adapter(trainer.model, folder, args.source)
         if writes:
             shutil.copytree(working / "completions", folder / "completions")
+            seal(folder)
             write_json(args.environment, environment())
             write_history(args.history, trainer.state.log_history)
             write_json(args.arguments, {k: v for k, v in trainer.args.to_dict().items() if k != "output_dir"})

@@ -21,6 +21,7 @@ def make_tiny_model(folder, **shape):
     `shape` are fields of its config to have otherwise.
     """
     import torch
+    from stage.checksums import seal
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -49,6 +50,7 @@ def make_tiny_model(folder, **shape):
     }
     LlamaForCausalLM(LlamaConfig(**fields | shape)).save_pretrained(folder)
     wrapped.save_pretrained(folder)
+    seal(folder)
 
 
 @pytest.fixture(scope="session")

@@ -12,11 +12,11 @@ FORMAT = 2
 
 # The results of a run are at its top, those of the run with its controls below.
 SCOPES = (Path(), Path("controls"))
-NUMBERS = "results.json table.csv table.txt table.tex numbers.tex report.html".split()
+NUMBERS = "config.json results.json table.csv table.txt table.tex numbers.tex report.html".split()
 TRAINING = "history.csv arguments.json environment.json gpu_memory.json".split()
 JOBS = "jobs.json"
 # The record's own files and folders, which are not the output of a rule.
-OWN = {"workflow", JOBS, *"config.json provenance.json record.html ro-crate-metadata.json SHA256SUMS README.md".split()}
+OWN = {"workflow", JOBS, *"provenance.json record.html ro-crate-metadata.json SHA256SUMS README.md".split()}
 
 
 def scopes(folder):

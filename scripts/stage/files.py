@@ -29,9 +29,9 @@ def replacing(path):
 
 
 def remove(path):
-    """Delete a file or a directory tree, if it is there."""
+    """Delete a file, a link or a directory tree, if it is there; what a link points to stays."""
     path = Path(path)
-    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
 
 
 def require_space(path, needed):

@@ -15,8 +15,12 @@ screen = sys.stdout
 
 
 def run(main, parser):
-    """Parse the command line and call `main(args)`; every exception ends as one line `error: …` and exit code 1."""
+    """Parse the command line and call `main(args)`; every exception ends as one line `error: …` and exit code 1.
+
+    `@file` stands for an argument that is too long for a command line: the one line in that file.
+    """
     global screen
+    parser.fromfile_prefix_chars = "@"
     args = parser.parse_args()
     apart = os.fstat(1) != os.fstat(2)
     screen = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="replace", buffering=1)

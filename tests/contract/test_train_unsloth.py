@@ -37,7 +37,8 @@ from unsloth.models.rl import _patch_trl_rl_trainers
 
 _patch_trl_rl_trainers("grpo_trainer")
 from trl import GRPOConfig
-from train_grpo import original, require_requested, stated
+from backends.arguments import original, stated
+from train_grpo import require_requested
 
 assert original(GRPOConfig) is not GRPOConfig
 answers = []

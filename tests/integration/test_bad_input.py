@@ -3,12 +3,14 @@
 import hashlib
 import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
 
 import pytest
 import yaml
+from conftest import call
 
 RECORD = {"question": "Q?", "answer": "1+1=<<1+1=2>>2\n#### 2"}
 
@@ -38,7 +40,7 @@ def download_data(checkout, train, test, **settings):
     for split in ("train", "test"):
         (target / f"{split}.jsonl").write_text("finished")
     settings = {"source": str(source), "sha256": {}, "size": {"train": 1, "test": 1}} | settings
-    paths = ("--train", target / "train.jsonl", "--test", target / "test.jsonl")
+    paths = ("--train", target / "train.jsonl", "--test", target / "test.jsonl", "--sums", target / "SHA256SUMS")
     (line,) = script(checkout, "download_data", "--task-config", json.dumps(settings), *paths)
     assert {path.read_text() for path in target.iterdir()} == {"finished"}
     return line
@@ -75,7 +77,7 @@ def test_answer_that_is_not_a_number(checkout):
     (checkout.folder / "bad.jsonl").write_text(json.dumps(RECORD | {"question": "S?", "answer": "#### two"}))
     task = json.dumps({"dev": 1, "limit": {}})
     paths = [f"--{name}={path}" for name, path in (("raw-train", "good.jsonl"), ("raw-test", "bad.jsonl"))]
-    paths += [f"--{split}={split}.jsonl" for split in ("train", "dev", "test")]
+    paths += [f"--{split}={split}.jsonl" for split in ("train", "dev", "test")] + ["--sums=SHA256SUMS"]
     prompt = json.dumps({"system": "", "examples": []})
     (line,) = script(checkout, "format_gsm8k", "--prompt-config", prompt, "--task-config", task, *paths)
     assert "test-0: the answer 'two' is not a number" in line and not (checkout.folder / "test.jsonl").exists()
@@ -87,7 +89,7 @@ def test_hub_unreachable(checkout):
     (line,) = script(
         checkout,
         "download_data",
-        *("--task-config", settings, "--train", "train.jsonl", "--test", "test.jsonl"),
+        *("--task-config", settings, "--train", "train.jsonl", "--test", "test.jsonl", "--sums", "SHA256SUMS"),
         HF_ENDPOINT="http://127.0.0.1:9",  # the discard port, where nobody listens
     )
     assert "openai/gsm8k" in line and "the Hub did not answer" in line and "HF_ENDPOINT" in line
@@ -119,6 +121,45 @@ def test_model_without_chat_template(checkout, tiny_model):
     (checkout.folder / "model/chat_template.jinja").unlink()
     (line,) = script(checkout, "download_model", "--model-config", model_settings(), "--model", "base")
     assert "no chat template" in line
+
+
+@pytest.mark.parametrize(
+    ("files", "ok"),
+    [
+        (["model.safetensors"], True),
+        (["a.gguf"], True),
+        (["model.safetensors", "other.gguf"], False),
+        (["a.gguf", "b.gguf"], False),
+        (["model.safetensors", "adapter_model.safetensors"], False),
+        (["other.safetensors"], False),
+        (["one.safetensors", "two.safetensors", "model.safetensors.index.json"], True),
+        (["one.safetensors", "two.safetensors", "three.safetensors", "model.safetensors.index.json"], False),
+        (["model.safetensors", "one.safetensors", "two.safetensors", "model.safetensors.index.json"], False),
+    ],
+)
+def test_a_folder_holds_one_model(tmp_path, files, ok):
+    """Which is what the pinned checksum is of, and what every later stage reads."""
+    main = runpy.run_path("scripts/download_model.py")
+    for name in files:
+        (tmp_path / name).write_text(name)
+    index = tmp_path / "model.safetensors.index.json"
+    if index.exists():
+        index.write_text(json.dumps({"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}))
+    pinned = hashlib.sha256(files[0].encode()).hexdigest()
+    if ok:
+        main["check_weights"](tmp_path, pinned)
+    else:
+        with pytest.raises(SystemExit, match="error: the model's source holds .* give a folder that holds one model"):
+            main["check_weights"](tmp_path, pinned)
+
+
+def test_settings_that_cannot_be_saved(checkout, tiny_model):
+    """transformers refuses them when the merged model is written, after the training."""
+    shutil.copytree(tiny_model, checkout.folder / "model")
+    path = checkout.folder / "model/generation_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"do_sample": False, "temperature": 0.6}))
+    (line,) = script(checkout, "download_model", "--model-config", model_settings(), "--model", "base")
+    assert "cannot write it again" in line and not (checkout.folder / "base").exists()
 
 
 @pytest.mark.parametrize(
@@ -171,8 +212,84 @@ def test_group_that_does_not_fit_the_batch(checkout):
 
 
 def test_unknown_preset(checkout):
-    process = checkout.snakemake("--configfile", "config/no-such-run.yaml")
-    assert process.returncode != 0 and "config/no-such-run.yaml" in process.stdout + process.stderr
+    process = call(checkout.folder, "--configfile", "config/no-such-run.yaml")
+    assert process.returncode != 0 and "config/no-such-run.yaml" in process.stdout
+
+
+@pytest.mark.parametrize(
+    ("twice", "says"),
+    [
+        (["--configfile", "tiny.yaml", "--configfile", "config/qwen2.5-1.5b.yaml"], "--configfile a.yaml b.yaml"),
+        (["--configfile=tiny.yaml", "--configfiles=config/qwen2.5-1.5b.yaml"], "--configfile a.yaml b.yaml"),
+        (["--config", "run=a", "-C", "seeds=[1]"], "--config a=1 b=2"),
+    ],
+)
+def test_an_option_given_twice(checkout, twice, says):
+    """Of which Snakemake would keep the last."""
+    process = call(checkout.folder, *twice, "--dry-run")
+    assert process.returncode != 0 and f"is given twice, and Snakemake keeps the last: write {says}" in process.stdout
+
+
+def test_two_overlays(checkout):
+    (checkout.folder / "more.yaml").write_text("run: more\n")
+    process = call(checkout.folder, "--configfile", "tiny.yaml", "more.yaml", "--dry-run", "--", "all")
+    assert process.returncode == 0 and "results/more" in process.stdout, process.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("seeds: [0]\nrun: a\nseeds: [1]", "tiny.yaml, line 1: seeds is there twice"),
+        ("train:\n  grpo:\n    max_steps: 1\n    max_steps: 2", "tiny.yaml, line 3: max_steps is there twice"),
+        ('{"run": "a", "run": "b"}', "tiny.yaml: run is there twice"),
+        ("run: 2026-01-01", "line 1: YAML reads 2026-01-01 as a date"),
+        ("prompt: {system: 2026-01-01}", "as a date"),
+        ("run: no", "YAML reads no as true or false"),
+        ("seeds: [010]", "YAML reads 010 as a number of another form"),
+        ("eval: {seed: 1:30}", "YAML reads 1:30 as a number of another form"),
+        ("arms: {on: {}}", "YAML reads on as true or false"),
+        ("arms: {2026: {}}", "the name 2026 is no text"),
+        ("arms: {~: {}}", "the name None is no text"),
+        ("train: {grpo: {learning_rate: .nan}}", "YAML reads .nan as"),
+        ("run: ..", "config: run: a name for the run"),
+        ("run: .", "config: run: a name for the run"),
+        ("run: published", "config: run: a name for the run"),
+        ("run: verified.json", "config: run: a name for the run"),
+        ("run: -n", "config: run: a name for the run"),
+        ("run: ''", "config: run: a name for the run"),
+        ('run: "a\\n"', "config: run: a name for the run"),
+        ("run: 2026", "config: run: a name for the run"),
+        ("tasks: {../x: {}}", "a task is named in letters"),
+        ("tasks: {'': {}}", "a task is named in letters"),
+        ("arms: {a/b: {}}", "an arm is named in letters"),
+        ("arms: {é: {}}", "an arm is named in letters"),
+        ("arms: {one: {}, One: {}}", "is there twice, or in another case"),
+        ("controls: {arms: {grpo: {}}}", "config: arms and controls.arms: grpo is there twice"),
+    ],
+)
+def test_words_that_are_read_as_something_else(checkout, text, says):
+    (checkout.folder / "tiny.yaml").write_text(text + "\n")
+    process = checkout.snakemake("--dry-run")
+    output = process.stdout + process.stderr
+    assert process.returncode != 0 and "Traceback" not in output, output
+    assert any(says in line for line in output.splitlines()), output
+    assert not (checkout.folder / "results/tiny").exists()
+
+
+def test_a_long_prompt(checkout):
+    """Longer than an argument of a command may be; it is compared and used whole."""
+    checkout.write(prompt=checkout.settings["prompt"] | {"system": "One word after another. \u4e00 " * 8000})
+    wanted = "results/tiny/data/word_problems/test.jsonl"
+    process = checkout.snakemake("--", wanted)
+    assert process.returncode == 0, process.stdout + process.stderr
+    first = json.loads((checkout.folder / wanted).read_text().splitlines()[0])
+    assert len(first["prompt"][0]["content"]) == 8000 * 26
+    assert checkout.planned("--", wanted) == {}
+    checkout.write(prompt=checkout.settings["prompt"] | {"system": "One word after another. \u4e01 " * 8000})
+    assert checkout.planned("--", wanted) == {"format_gsm8k": 1}
+    process = checkout.snakemake("--dry-run", "--printshellcmds")
+    commands = (process.stdout + process.stderr).split("\n\n")
+    assert process.returncode == 0 and max(len(command) for command in commands) < 2**16
 
 
 def test_finished_outputs_survive(rerun):

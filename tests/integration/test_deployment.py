@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -300,3 +301,31 @@ def test_files_without_git(package):
         (package / made).parent.mkdir(parents=True, exist_ok=True)
         (package / made).write_text("")
     assert repository_files(package) == repository_files()
+
+
+HUB = "hf://owner/model@" + "0" * 40
+
+
+@pytest.mark.parametrize(
+    ("changes", "environment", "says"),
+    [
+        ({"model": {"source": HUB}}, {"HF_TOKEN": "hf_abc def"}, "HF_TOKEN holds spaces"),
+        ({"model": {"source": HUB}}, {"HF_TOKEN": "hf_abc\n"}, "HF_TOKEN holds spaces"),
+        ({"model": {"source": HUB}}, {"ALL_PROXY": "socks5://127.0.0.1:9"}, "the package socksio is missing"),
+        ({"model": {"source": "nowhere"}}, {}, "there is no folder nowhere"),
+        ({"model": {"disk_gb": 10**6}}, {}, "3 models of up to 1000000.0 GB are to be made"),
+        ({"train": {"grpo": {"num_generations": 7}}}, {}, "error: TRL does not take these settings"),
+        ({"train": {"load_in_4bit": True}}, {}, "error: train.load_in_4bit needs bitsandbytes"),
+        ({"eval": {"backend": "vllm"}}, {}, "error: vllm is not installed here"),
+    ],
+)
+def test_refused_before_the_first_download(package, changes, environment, says):
+    """What needs no model is checked when a run starts; a dry-run asks nothing of the machine."""
+    if "socksio" in says and find_spec("socksio"):
+        pytest.skip("socksio is installed")
+    (package / "mine.yaml").write_text(yaml.safe_dump({"run": "mine", "seeds": [0, 1]} | changes))
+    plan(package, "--configfile", "mine.yaml", **environment)
+    process = call(package, "--configfile", "mine.yaml", **environment)
+    assert process.returncode != 0 and says in process.stdout, process.stdout
+    assert "Traceback" not in process.stdout and "hf_abc" not in process.stdout
+    assert not (package / "results/mine").exists()

@@ -1,5 +1,8 @@
 """Only changed stages rerun: what each kind of change makes Snakemake plan."""
 
+import hashlib
+import json
+import os
 import shutil
 import subprocess
 
@@ -127,3 +130,123 @@ def test_two_clones_share_downloads(finished, tiny_model, tmp_path):
     edit(second, "scripts/reasoning/prompt.py")
     shutil.rmtree(second.folder / "results")
     assert run(second) != shared
+
+
+BASE = "results/tiny/models/base"
+DATA = "results/tiny/data/word_problems"
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def other_model(tiny_model, folder):
+    """A copy of the tiny model with other weights."""
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(tiny_model, folder)
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: value + 1 for name, value in weights.items()}, folder / "model.safetensors", {"format": "pt"})
+    return folder
+
+
+def test_another_source_with_a_shared_cache(checkout, tiny_model, tmp_path):
+    """Links into the cache make way: for a download, for another link, and without the cache again."""
+    models = {"first": tiny_model, "second": other_model(tiny_model, tmp_path / "second")}
+    (tmp_path / "cache").mkdir()
+
+    def holds(name, *arguments):
+        checkout.settings["model"]["source"] = str(models[name])
+        checkout.write()
+        process = checkout.snakemake(*arguments, "--", BASE, SNAKEMAKE_OUTPUT_CACHE=str(tmp_path / "cache"))
+        output = process.stdout + process.stderr
+        assert process.returncode == 0 and "Traceback" not in output, output
+        assert digest(checkout.folder / BASE / "model.safetensors") == digest(models[name] / "model.safetensors")
+
+    for arguments in (["--cache"], ["--cache"], []):
+        holds("first", *arguments)
+        holds("second", *arguments)
+
+
+def test_a_failed_download_is_not_forgotten(checkout, tiny_model):
+    """The old model stays, as what it is: the same command fails again, and the old settings find nothing to do."""
+    assert checkout.snakemake("--", BASE).returncode == 0
+    before = digest(checkout.folder / BASE / "model.safetensors")
+    checkout.settings["model"]["source"] = "nowhere"
+    checkout.write()
+    for _ in range(2):
+        process = checkout.snakemake("--", BASE)
+        assert process.returncode != 0 and "there is no folder nowhere" in process.stdout + process.stderr
+    assert digest(checkout.folder / BASE / "model.safetensors") == before
+    checkout.settings["model"]["source"] = str(tiny_model)
+    checkout.write()
+    assert checkout.planned("--", BASE) == {}
+
+
+def test_a_killed_download_leaves_nothing_in_the_way(checkout, tiny_model, tmp_path):
+    """Snakemake's copy of an output, which it makes before updating it, is still there after kill -9."""
+    assert checkout.snakemake("--", BASE).returncode == 0
+    shutil.copytree(checkout.folder / BASE, checkout.folder / ".snakemake/backups" / BASE)
+    checkout.settings["model"]["source"] = str(other_model(tiny_model, tmp_path / "second"))
+    checkout.write()
+    process = checkout.snakemake("--", BASE)
+    assert process.returncode == 0, process.stdout + process.stderr
+
+
+def test_files_replaced_in_a_source_folder(checkout, tiny_model, tmp_path):
+    model = shutil.copytree(tiny_model, tmp_path / "model")
+    (tmp_path / "data").mkdir()
+    problem = {"question": "Q{}?", "answer": "1+1=<<1+1=2>>2\n#### 2"}
+    for split in ("train", "test"):
+        (tmp_path / f"data/{split}.jsonl").write_text(json.dumps(problem).replace("{}", split) + "\n")
+    checkout.settings["model"]["source"] = str(model)
+    data = {"source": str(tmp_path / "data"), "size": {"train": 1, "test": 1}}
+    checkout.settings["tasks"]["word_problems"].update(data)
+    checkout.write()
+    targets = ("--", BASE, f"{DATA}/raw/train.jsonl")
+    process = checkout.snakemake(*targets)
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert checkout.planned(*targets) == {}
+    (model / "model.safetensors").touch()
+    assert checkout.planned(*targets) == {}
+    shutil.copy2(other_model(tiny_model, tmp_path / "other") / "model.safetensors", model)
+    assert checkout.planned(*targets) == {"download_model": 1}
+    shutil.copy2(tiny_model / "model.safetensors", model)
+    (tmp_path / "data/train.jsonl").write_text(json.dumps(problem).replace("{}", "other") + "\n")
+    assert checkout.planned(*targets) == {"download_data": 1}
+
+
+@pytest.mark.parametrize(
+    ("path", "forced", "cure"),
+    [
+        (f"{BASE}/model.safetensors", "train_grpo", "download_model"),
+        (f"{DATA}/raw/test.jsonl", "format_gsm8k", "download_data"),
+        (f"{DATA}/train.jsonl", "train_grpo", "format_gsm8k"),
+        ("results/tiny/adapters/grpo-seed0/adapter_model.safetensors", "merge_lora", "train_grpo"),
+        ("results/tiny/models/grpo-seed0/model.safetensors", "evaluate", "merge_lora"),
+        ("results/tiny/models/grpo-seed0/config.json", "check_merge", "merge_lora"),
+        (f"{DATA}/test.jsonl", "probe_contamination", "format_gsm8k"),
+        ("results/tiny/adapters/grpo-seed0/adapter_config.json", "package_model", "train_grpo"),
+    ],
+)
+def test_damaged_outputs_are_not_used(rerun, path, forced, cure):
+    """A changed byte stops the stage that reads it, with the option that makes it again; nothing is deleted."""
+    damaged, times = rerun.folder / path, (rerun.folder / path).stat()
+    content = bytearray(damaged.read_bytes())
+    content[-2] ^= 1
+    damaged.write_bytes(content)
+    os.utime(damaged, ns=(times.st_atime_ns, times.st_mtime_ns))
+    process = rerun.snakemake("--forcerun", forced)
+    output = process.stdout + process.stderr
+    assert process.returncode != 0 and f"error: {path} is not what {cure} wrote" in output, output
+    assert f"--forcerun {cure}" in output and damaged.read_bytes() == content
+
+
+def test_a_folder_of_another_origin_is_not_used(rerun, tiny_model):
+    merged = rerun.folder / "results/tiny/models/grpo-seed0"
+    shutil.rmtree(merged)
+    shutil.copytree(tiny_model, merged, ignore=shutil.ignore_patterns("SHA256SUMS"))
+    os.utime(merged)
+    process = rerun.snakemake("--forcerun", "evaluate")
+    assert process.returncode != 0
+    assert "models/grpo-seed0/SHA256SUMS is not what merge_lora wrote" in process.stdout + process.stderr

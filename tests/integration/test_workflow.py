@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from conftest import call
 
 PRESETS = sorted(path.name for path in Path("config").glob("*.yaml") if path.name != "config.yaml")
 SCHEMA = yaml.safe_load(Path("workflow/schemas/config.schema.yaml").read_text())
@@ -15,8 +16,8 @@ SCHEMA = yaml.safe_load(Path("workflow/schemas/config.schema.yaml").read_text())
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_preset_dry_runs(checkout, preset):
-    process = checkout.snakemake("--dry-run", "--configfile", f"config/{preset}")
-    assert process.returncode == 0, process.stdout + process.stderr
+    process = call(checkout.folder, "--dry-run", "--configfile", f"config/{preset}")
+    assert process.returncode == 0, process.stdout
     assert yaml.safe_load(Path("config", preset).read_text())["run"] == Path(preset).stem
 
 

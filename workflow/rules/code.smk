@@ -1,5 +1,7 @@
 # The package's files, wherever the package lies, and its code as inputs: a stage reruns when its code changes.
+import hashlib
 import io
+import json
 import os
 import sys
 import tarfile
@@ -118,6 +120,24 @@ def source(address):
     """The file that serves a source: `hf://…` is served by scripts/sources/hf.py, a path by path.py."""
     scheme, separator, _ = address.partition("://")
     return f"scripts/sources/{scheme if separator else 'path'}.py"
+
+
+def contents(source):
+    """A digest of what a folder that is a source holds, None for a source that is named by its content.
+
+    Of files above 10 MB it is size and time that count, because planning must not take long.
+    """
+    if "://" in source:
+        return None
+    listing = []
+    for folder, folders, files in os.walk(source, followlinks=True):
+        folders.sort()
+        for path in sorted(Path(folder, name) for name in files if Path(folder, name).exists()):
+            state = path.stat()
+            small = state.st_size <= 10**7
+            content = hashlib.sha256(path.read_bytes()).hexdigest() if small else state.st_mtime_ns
+            listing.append([str(path.relative_to(source)), state.st_size, content])
+    return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
 
 
 # Jobs find the Python that runs Snakemake, if its environment is active or not, and read and write UTF-8 in any locale.

@@ -15,6 +15,7 @@ rule download_model:
     cache: True
     params:
         model=settings("model"),
+        source=contents(config["model"]["source"]),
     message:
         "Download the base model"
     shell:
@@ -34,11 +35,13 @@ rule download_data:
     output:
         train=update("<results>/data/{task}/raw/train.jsonl"),
         test=update("<results>/data/{task}/raw/test.jsonl"),
+        sums=update("<results>/data/{task}/raw/SHA256SUMS"),
     log:
         "<logs>/download_data/{task}.log",
     cache: True
     params:
         task=task_settings,
+        source=lambda wildcards: contents(config["tasks"][wildcards.task]["source"]),
     message:
         "Download the problems of {wildcards.task}"
     shell:
@@ -47,6 +50,7 @@ rule download_data:
             --task-config {params.task:q} \
             --train {output.train:q} \
             --test {output.test:q} \
+            --sums {output.sums:q} \
             2>{log:q}
         """
 
@@ -62,6 +66,7 @@ rule format_gsm8k:
         train=update("<results>/data/{task}/train.jsonl"),
         dev=update("<results>/data/{task}/dev.jsonl"),
         test=update("<results>/data/{task}/test.jsonl"),
+        sums=update("<results>/data/{task}/SHA256SUMS"),
     log:
         "<logs>/format_gsm8k/{task}.log",
     cache: True
@@ -80,6 +85,7 @@ rule format_gsm8k:
             --train {output.train:q} \
             --dev {output.dev:q} \
             --test {output.test:q} \
+            --sums {output.sums:q} \
             2>{log:q}
         """
 

@@ -1,10 +1,16 @@
 # What jobs run in: the environment and its image, how training starts, and what must be there before the first job.
 import hashlib
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 # Every stage that loads a model runs under this: it asks the Hub for nothing, and gets its memory in large pages, which
 # glibc reads only when a process starts (other C libraries ignore it).
@@ -23,6 +29,9 @@ def image():
 
 
 IMAGE = image()
+
+# Whether the rules run in it.
+IMAGED = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
 
 
 def launch(processes):
@@ -52,7 +61,77 @@ def require_image():
         )
 
 
+def planned(rule):
+    """The jobs of a rule that are to run."""
+    return [job for job in workflow.dag.needrun_jobs() if job.rule is rule.rule]
+
+
+def sources():
+    """The sources from which something is to be fetched."""
+    tasks = [config["tasks"][job.wildcards.task]["source"] for job in planned(rules.download_data)]
+    return tasks + [config["model"]["source"] for _ in planned(rules.download_model)]
+
+
+def require_folders():
+    """Stop if a folder that is a source is not there."""
+    for source in sources():
+        if "://" not in source and not Path(source).is_dir():
+            raise WorkflowError(f"error: there is no folder {source}: give a folder, or a hf:// or pypi:// source")
+
+
+def require_network():
+    """Stop on a token that no request can carry, and on a proxy that the Hub's client cannot speak to."""
+    if not planned(rules.upload_hub) and not any(source.startswith("hf://") for source in sources()):
+        return
+    if not re.fullmatch(r"[!-~]*", os.environ.get("HF_TOKEN", "")):
+        raise WorkflowError("error: HF_TOKEN holds spaces, line breaks or other signs that no token has: set it again")
+    for name in ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"):
+        proxy = os.environ.get(name) or os.environ.get(name.lower()) or ""
+        if proxy.lower().startswith("socks") and not IMAGED and find_spec("socksio") is None:
+            raise WorkflowError(
+                f"error: {name} names a SOCKS proxy, for which the package socksio is missing: pip install socksio, or "
+                "set a proxy that speaks HTTP"
+            )
+
+
+def require_disk():
+    """Stop if the models that are to be made do not fit on the disk; adapters, data and numbers are small.
+
+    Until the base model is there, `model.disk_gb` stands for the size of a model.
+    """
+    base, here = Path(place("<results>/models/base")), Path(place("<results>"))
+    size = sum(path.stat().st_size for path in base.rglob("*") if path.is_file()) or int(
+        config["model"]["disk_gb"] * 1e9
+    )
+    merged = len(planned(rules.merge_lora)) if config["keep"]["merged_models"] else bool(planned(rules.merge_lora))
+    count = len(planned(rules.download_model)) + merged + len(planned(rules.export_gguf))
+    folder = next(path for path in (here.absolute(), *here.absolute().parents) if path.exists())
+    free = shutil.disk_usage(folder).free
+    if count * size > free:
+        raise WorkflowError(
+            f"error: {count} models of up to {size / 1e9:.1f} GB are to be made, and {free / 1e9:.1f} GB are free on the "
+            f"disk of {folder}: free some space, run in a folder on a larger disk, or set keep.merged_models to false"
+        )
+
+
+def require_training():
+    """Stop on training settings that this environment cannot run; needs no model."""
+    arms = {job.wildcards.arm: job for job in planned(rules.train_grpo)}
+    if not arms or IMAGED or not workflow.local_exec:
+        return
+    settings = [job.params.train for job in arms.values()]
+    program = [sys.executable, f"{ROOT}scripts/preflight.py", "--eval-backend", config["eval"]["backend"]]
+    process = subprocess.run([*program, "--train-configs", *settings], capture_output=True, encoding="utf-8")
+    if process.returncode:
+        found = [line for line in process.stderr.splitlines() if line.startswith("error: ")]
+        raise WorkflowError(found[-1] if found else process.stderr)
+
+
 def require_machine():
     """What a run needs of this machine, asked when the jobs are known and none has started; a dry-run asks nothing."""
     require_gpu()
     require_image()
+    require_folders()
+    require_network()
+    require_disk()
+    require_training()

@@ -56,6 +56,7 @@ rule report:
         histories=of_policies("<results>/training/{policy}/history.csv"),
         samples=of_policies("<results>/eval/{task}/{policy}/samples.jsonl", "base"),
     output:
+        config="<results>/{scope}config.json",
         html=report("<results>/{scope}report.html", caption="../report/report.rst", category="Report"),
         figures=collect("<results>/{{scope}}figures/{name}.pdf", name=["changes", "families", "curves"]),
         numbers="<results>/{scope}numbers.tex",
@@ -64,7 +65,7 @@ rule report:
         "<logs>/{scope}report.log",
     params:
         config=settings(),
-        command=lambda wildcards: command(*filter(None, [wildcards.scope.rstrip("/")])),
+        command=lambda wildcards: command(place("<results>/config.json"), *filter(None, [wildcards.scope.rstrip("/")])),
     message:
         "Write the report"
     shell:
@@ -77,6 +78,7 @@ rule report:
             --results {input.results:q} \
             --histories {input.histories:q} \
             --samples {input.samples:q} \
+            --config-file {output.config:q} \
             --html {output.html:q} \
             --figures {output.figures:q} \
             --numbers {output.numbers:q} \
@@ -148,7 +150,7 @@ rule package_model:
         config=settings(),
         train=arm_settings("train"),
         rewards=arm_settings("rewards"),
-        command=command(),
+        command=command("run-config.json"),
     message:
         "Package {wildcards.arm}, seed {wildcards.seed}"
     shell:
@@ -238,7 +240,7 @@ rule publish:
         "<logs>/publish.log",
     params:
         config=settings(),
-        commands=[command(), command("controls")],
+        commands=[command(place(f"<published>/{config['run']}/config.json"), *target) for target in ([], ["controls"])],
     message:
         "Publish the record of the run"
     shell:
