@@ -1,6 +1,7 @@
 # The settings: the package's defaults completed by what the user gives, checked, as values that Snakemake can compare.
 import copy
 import json
+import os
 import runpy
 from pathlib import Path
 
@@ -108,6 +109,11 @@ def kept(model):
 def overlays():
     """The overlays that the package comes with."""
     return sorted(set(map(str, Path(ROOT, "config").glob("*.yaml"))) - {f"{ROOT}config/config.yaml"})
+
+
+def overlaid_by():
+    """The overlays that this call of Snakemake was given, in order, relative to the working directory."""
+    return [os.path.relpath(path) for path in workflow.config_settings.configfiles]
 
 
 def command(*targets):
