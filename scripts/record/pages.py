@@ -5,8 +5,7 @@ import re
 import zlib
 from pathlib import Path
 
-from reasoning.policies import trained_policies
-from reasoning.rows import read_results
+from reasoning.rows import read_results, trained_in_order
 from reporting.page import page
 from stage.environment import versions
 from stage.files import read_json, read_text
@@ -25,12 +24,11 @@ STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
 NEAR = 0.02  # points of 1/72 inch
 
 
-def drawn(record, scope, results):
-    """The figures of a scope as matplotlib's, `{name: figure}`; `results` is its results.json in reading order."""
+def drawn(record, results):
+    """The figures of a results.json as matplotlib's, `{name: figure}`."""
     from reporting.figures import FIGURES
 
-    config = read_json(record / "config.json")
-    rows = histories(record, trained_policies(config, controls=bool(scope.name)))
+    rows = histories(record, trained_in_order(results))
     return {name: draw(results, rows) for name, draw in FIGURES.items()}
 
 
@@ -40,8 +38,8 @@ def page_of(record, scope, command, provenance=None):
     from reporting.figures import svg
 
     config, results = read_json(record / "config.json"), read_results(record / scope / "results.json")
-    policies = ["base", *trained_policies(config, controls=bool(scope.name))]
-    figures = drawn(record, scope, results)
+    policies = ["base", *trained_in_order(results)]
+    figures = drawn(record, results)
     text = page(
         record / "workflow/report/report.html.j2",
         config,
@@ -125,6 +123,8 @@ def check_readme(record, readme, template, image):
 
 def check(record, config, results):
     """`(wrong, said)`: pages, figures, crate or README that do not follow from the record's data by the code here."""
+    from matplotlib import pyplot
+
     provenance = read_json(record / "provenance.json")
     version, here = provenance["machine"]["packages"].get(DRAWS), versions([DRAWS])[DRAWS]
     wrong = [
@@ -132,6 +132,7 @@ def check(record, config, results):
         *check_crate(record, provenance, config["model"]["license"]),
         *check_readme(record, Path("README.md"), Path("workflow/report/readme.md.j2"), Path("images/results.svg")),
     ]
+    pyplot.close("all")
     if version != here:
         return wrong, [f"figures NOT compared: the record has {DRAWS} {version}, and here is {here}"]
     return wrong, ["pages and figures made again"]
