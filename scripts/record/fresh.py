@@ -14,16 +14,21 @@ from record.layout import read_samples
 
 
 def kind(environments):
-    """The kind of machine that stages ran on: processors and versions; None on a GPU, or if it is not stated."""
-    found = [(of.get("processor"), of["packages"]) for of in environments]
-    return None if any(processor is None or processor["gpu"] for processor, _ in found) else found
+    """The kind of machine that stages ran on: processors and versions; None on a GPU, or if one is not stated."""
+    if any(not of or "processor" not in of or of["processor"]["gpu"] for of in environments):
+        return None
+    return [(of["processor"], of["packages"]) for of in environments]
+
+
+def stated(path):
+    """The value of a JSON file, empty if there is none: records of the first format have fewer."""
+    return read_json(path) if path.exists() else {}
 
 
 def kind_of(folder, task, policy):
     """The kind of machine that a policy of a run, or of its record, was trained and evaluated on."""
-    paths = [folder / "eval" / task / policy / "metrics.json", folder / "training" / policy / "environment.json"]
-    measured, *trained = [read_json(path) for path in (paths[:1] if policy == "base" else paths)]
-    return kind([measured["environment"], *trained])
+    found = [stated(folder / "eval" / task / policy / "metrics.json").get("environment")]
+    return kind(found + ([stated(folder / "training" / policy / "environment.json")] if policy != "base" else []))
 
 
 def expected(published, fresh, task, policy, name):
@@ -39,14 +44,17 @@ def expected(published, fresh, task, policy, name):
 
 
 def difference(record, results, task, policy):
-    """How a fresh run was made otherwise than the published one, in words; None if it was made alike."""
+    """How a fresh run was made otherwise than the published one, in words; None if it was made alike.
+
+    Another engine is no difference: its versions are part of the kind of machine.
+    """
     path = f"eval/{task}/{policy}/metrics.json"
-    fields = set(changed_fields(read_json(record / path), read_json(results / path)))
-    if fields - {"engine"}:  # another engine is another machine's
+    if fields := set(changed_fields(read_json(record / path), read_json(results / path))) - {"engine"}:
         return f"measured differently ({', '.join(sorted(fields))})"
     path = f"training/{policy}/arguments.json"
-    if policy != "base" and read_json(record / path) != read_json(results / path):
-        return "trained differently (training arguments)"
+    before, after = stated(record / path), stated(results / path)
+    if changed := sorted(key for key in before.keys() & after.keys() if before[key] != after[key]):
+        return f"trained differently ({', '.join(changed)})"
     return None
 
 
@@ -67,6 +75,7 @@ def judge_fresh(record, results):
             continue
         fresh = read_jsonl(folder / "samples.jsonl")
         otherwise, here = difference(record, results, task, policy), kind_of(results, task, policy)
+        alike = here is not None and here == kind_of(record, task, policy)
         for name in EXTRACTORS:
             a, b = (sum(sample["correct"][name] for sample in of) / len(of) for of in (samples, fresh))
             interval = None if otherwise else expected(published, fresh, task, policy, name)
@@ -74,7 +83,7 @@ def judge_fresh(record, results):
                 verdict = otherwise
             elif samples == fresh:
                 verdict = "identical"
-            elif here is not None and here == kind_of(record, task, policy):
+            elif alike:
                 verdict = "not identical"
             else:
                 verdict = "within" if interval[0] <= b <= interval[1] else "outside"

@@ -408,6 +408,7 @@ def test_a_changed_file_is_not_what_the_next_job_read(forged):
         (another_rate, trainings, "training/grpo-seed0/arguments.learning_rate: published 0.0004, by the config 1e-05"),
         (
             another_reward,
+            commands,
             "adapters/grpo-seed0: --rewards-config.accuracy: published 1.0, by the config 0.5",
         ),
         (another_answer, commands, "--prompt-config.answer: published"),
