@@ -60,7 +60,8 @@ def by_config(config, flag, policy, task):
 def check_command(job, config, folder):
     """What a job's command states that is not the config's for its outputs, one line each."""
     stated, (output, *_) = flags(job["shellcmd"]), job["outputs"]
-    policy, task = policy_of(output), next((task for task in config["tasks"] if f"/{task}" in output), None)
+    policy, names = policy_of(output), {Path(part).stem for part in Path(output).relative_to(folder).parts}
+    task = next((task for task in config["tasks"] if task in names), None)
     for flag in sorted(STATES.get(job["rule"], set()) - stated.keys()):
         yield f"jobs.{output}: its command has no --{flag}"
     for flag, words in stated.items():

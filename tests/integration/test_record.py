@@ -66,7 +66,7 @@ def test_numbers_of_readme(published, tmp_path):
     assert script(published, "update_readme", *given)[0] == 0
     text, drawn = readme.read_text(), (tmp_path / "results.svg").read_text()
     assert drawn.startswith("<svg") and "random_reward" in drawn
-    assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
+    assert text.startswith("before\n") and text.endswith("after\n") and "\nold\n" not in text
     results = json.loads((published.folder / RECORD / "controls/results.json").read_text())
     change = results["tasks"]["word_problems"]["arms"]["random_reward"]["strict"]
     assert f"{100 * change['difference']:+.1f} [{100 * change['low']:+.1f}, {100 * change['high']:+.1f}]" in text
@@ -232,7 +232,7 @@ def test_completions_are_made_again(record):
     path.write_bytes(gzip.compress("\n".join(map(json.dumps, samples)).encode()))
     shutil.rmtree(record.folder / "results/tiny/models/grpo-seed0")
     output = again(20)
-    assert "['eval/word_problems/base: 19 of 20 completions made again are as published']" in output, output
+    assert "mismatch: eval/word_problems/base: 19 of 20 completions made again are as published" in output, output
     assert "grpo-seed0: NOT made again: results/tiny/models/grpo-seed0 does not hold the published weights" in output
 
 
