@@ -75,11 +75,9 @@ def rerun(record, results, count):
             fix(settings["seed"], settings["threads"])
             chats = [problems[i]["prompt"] for i in chosen]
             made = backend("eval", settings["backend"]).generate(model, chats, settings, config["prompt"]["prefill"])
-            samples, same_kind = read_samples(record, task, path.name), kind([metrics["environment"]])
-            samples, same_kind = (
-                [samples[i] for i in chosen],
-                same_kind is not None and same_kind == kind([environment()]),
-            )
+            there, here = kind([metrics["environment"]]), kind([environment()])
+            published = read_samples(record, task, path.name)
+            samples, same_kind = [published[i] for i in chosen], here is not None and here == there
             alike, enough = judge_again(samples, made, config["prompt"], same_kind, config["headline"])
             line = f"eval/{task}/{path.name}: {alike} of {len(chosen)} completions made again are as published"
             (said if enough else wrong).append(line)
