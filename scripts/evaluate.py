@@ -53,9 +53,10 @@ def main(args):
         for sample, judged in zip(samples, drawn, strict=True):
             sample["draws"] = judged
     measured = protocol(args.task, settings["split"], sha256(args.data), prompt, settings, versions(engine.PACKAGES))
+    weights = {path.name: sha256(path) for path in sorted(args.model.glob("*.safetensors"))}
     stated = {"subset": subset, "protocol": measured, "protocol_hash": protocol_hash(measured)}
     write_jsonl(args.samples, samples)
-    write_json(args.metrics, summarise(samples) | stated | {"environment": environment()})
+    write_json(args.metrics, summarise(samples) | stated | {"weights": weights, "environment": environment()})
 
 
 if __name__ == "__main__":

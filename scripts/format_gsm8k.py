@@ -2,55 +2,20 @@
 
 import argparse
 import json
-import random
 from pathlib import Path
 
-from reasoning.number import number
-from reasoning.problems import family, final_answer, read_problems, step_results
-from reasoning.prompt import messages
+from reasoning.formatting import formatted
 from stage.checksums import require_intact, write_sums
 from stage.files import write_jsonl
 from stage.screen import run
 
 
-def gold(problem, name):
-    """The canonical gold answer of a problem called `name`; SystemExit if it is not a number."""
-    text = final_answer(problem)
-    if (value := number(text)) is None:
-        raise SystemExit(f"error: problem {name}: the answer {text!r} is not a number")
-    return value
-
-
-def format_problem(problem, name, prompt):
-    """`{id, prompt, answer, steps, family}`: chat messages, gold answer, intermediate results."""
-    return {
-        "id": name,
-        "prompt": messages(problem["question"], prompt),
-        "answer": gold(problem, name),
-        "steps": [value for text in step_results(problem) if (value := number(text)) is not None],
-        "family": family(problem),
-    }
-
-
-def split_dev(train, test, dev, seed):
-    """(train, dev): `dev` problems drawn at random; a question that is also in test is dropped, so that none leaks."""
-    held_out = {problem["question"] for problem in test}
-    train = [problem for problem in train if problem["question"] not in held_out]
-    if dev >= len(train):
-        raise SystemExit(f"error: a dev split of {dev} leaves none of the {len(train)} training problems to train on")
-    drawn = set(random.Random(seed).sample(range(len(train)), dev))
-    return [p for i, p in enumerate(train) if i not in drawn], [p for i, p in enumerate(train) if i in drawn]
-
-
 def main(args):
-    prompt, task = json.loads(args.prompt_config), json.loads(args.task_config)
-    for path in (args.raw_train, args.raw_test):
+    raw = {"train": args.raw_train, "test": args.raw_test}
+    for path in raw.values():
         require_intact(path, "download_data")
-    test = read_problems(args.raw_test)
-    train, dev = split_dev(read_problems(args.raw_train), test, task["dev"], seed=0)
-    for split, problems, path in (("train", train, args.train), ("dev", dev, args.dev), ("test", test, args.test)):
-        problems = problems[: task["limit"].get(split)]
-        write_jsonl(path, [format_problem(problem, f"{split}-{i}", prompt) for i, problem in enumerate(problems)])
+    for split, problems in formatted(raw, json.loads(args.prompt_config), json.loads(args.task_config)).items():
+        write_jsonl(getattr(args, split), problems)
     write_sums(args.sums, {path.name: path for path in (args.train, args.dev, args.test)})
 
 

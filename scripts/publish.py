@@ -7,48 +7,18 @@ makes.
 """
 
 import argparse
-import csv
 import json
 import shutil
 from pathlib import Path
 
-from reasoning.rows import read_results
 from record.checksums import write_checksums
-from record.crate import write_crate
+from record.crate import METADATA, crate_of
 from record.jobs import read_notes
-from record.layout import FORMAT, JOBS, pack, record_files
+from record.layout import FORMAT, JOBS, SCOPES, pack, record_files
+from record.pages import page_of
 from record.provenance import commit, machine, require_made_here, stages, weights
-from reporting.page import page
-from stage.files import read_jsonl, read_text, replacing, write_json, write_text
+from stage.files import replacing, write_json, write_text
 from stage.screen import run
-
-
-def record_page(args, results, config, provenance):
-    """The report of all seeds and controls, with where and when it was made."""
-    import yaml
-    from reporting.figures import FIGURES, svg
-
-    shown = read_results(args.page_of)
-    policies = list(dict.fromkeys(policy for entry in shown["tasks"].values() for policy in entry["policies"]))
-    histories = {
-        policy: list(csv.DictReader((results / "training" / policy / "history.csv").open(encoding="utf-8")))
-        for policy in policies
-        if policy != "base"
-    }
-    return page(
-        args.template,
-        config,
-        None,
-        shown,
-        samples={
-            (task, policy): read_jsonl(results / "eval" / task / policy / "samples.jsonl")
-            for task in shown["tasks"]
-            for policy in policies
-        },
-        figures={name: svg(draw(shown, histories)) for name, draw in FIGURES.items()},
-        citation=yaml.safe_load(read_text(args.citation)),
-        provenance=provenance,
-    )
 
 
 def main(args):
@@ -58,7 +28,9 @@ def main(args):
     provenance = {
         "format": FORMAT,
         "run": results.name,
+        "folder": str(results),
         "commands": args.commands,
+        "configfiles": args.configfiles,
         "commit": made_at,
         "machine": machine(),
         "stages": measured,
@@ -68,20 +40,21 @@ def main(args):
         for name in record_files(results):
             pack(results / name, record / name)
         shutil.copytree(args.template.parents[1], record / "workflow")
+        shutil.copyfile(args.citation, record / args.citation.name)
         write_json(record / JOBS, notes)
         write_json(record / "provenance.json", provenance)
-        write_text(record / "record.html", record_page(args, results, config, provenance))
-        write_crate(record, results, notes, provenance, config["model"]["license"])
+        write_text(record / "record.html", page_of(record, SCOPES[-1], None, provenance)[0])
+        write_json(record / METADATA, crate_of(record, results, notes, provenance, config["model"]["license"]))
         write_checksums(record)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--commands", required=True, nargs="+", help="the commands that reproduce the run, in order")
+    parser.add_argument("--configfiles", required=True, nargs="*", help="the overlays that were given, in order")
     parser.add_argument("--config", required=True, help="the whole config, as JSON")
     parser.add_argument("--template", required=True, type=Path, help="Jinja2 template of the page, in the workflow")
     parser.add_argument("--citation", required=True, type=Path, help="CITATION.cff")
-    parser.add_argument("--page-of", required=True, type=Path, help="the results.json that record.html shows")
     parser.add_argument("--results", required=True, type=Path, help="results.json of the run")
     parser.add_argument("--logs", required=True, type=Path, help="the run's logs, logs/<run>")
     parser.add_argument("--sums", required=True, type=Path, help="results/published/<run>/SHA256SUMS, written last")

@@ -5,7 +5,7 @@ import csv
 import json
 from pathlib import Path
 
-from reasoning.rows import read_results
+from reasoning.rows import read_results, trained_in_order
 from reporting.latex import latex_table, macros
 from reporting.page import page
 from stage.files import read_jsonl, read_text, replacing, write_json, write_text
@@ -17,7 +17,8 @@ def main(args):
     from reporting.figures import FIGURES, pdf, svg
 
     results = read_results(args.results)
-    histories = {p.parent.name: list(csv.DictReader(p.open(encoding="utf-8"))) for p in args.histories}
+    logged = {p.parent.name: list(csv.DictReader(p.open(encoding="utf-8"))) for p in args.histories}
+    histories = {policy: logged[policy] for policy in trained_in_order(results)}
     drawn = {name: draw(results, histories) for name, draw in FIGURES.items()}
     html = page(
         args.template,

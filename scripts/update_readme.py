@@ -4,14 +4,11 @@ python scripts/update_readme.py results/published/smollm2-135m-cpu
 """
 
 import argparse
-import re
 from pathlib import Path
 
-from record.readme import block, figure, scores_of
+from record.readme import BLOCK, block, figure, scores_of
 from stage.files import read_text, write_text
 from stage.screen import run
-
-BLOCK = re.compile(r"(<!-- numbers: .* -->\n).*(<!-- end of numbers -->)", re.DOTALL)
 
 
 def main(args):

@@ -1,37 +1,87 @@
-"""Recompute every published number from the published completions, without a model, and compare a fresh run with them.
+"""Verify every published record, without a model, and compare a fresh run with it.
 
     snakemake --cores 1 verify
 
-First the record: every file has its digest, every completion its extractions, and every score, interval and comparison
-follows from the completions. Then, if this machine has the same run: is each score identical to the published one,
-inside its 95 % interval, or outside? Exits with 1 on any mismatch.
+First the record itself: every number follows from the completions, the problems are made again from their source, and
+config, commands, code, trainings, pages and figures are held to each other and to the repository at the record's
+commit. Then, if this machine has the same run: is each score identical to the published one on the same kind of
+machine, and elsewhere where one more training is expected? Exits with 1 on any mismatch.
+
+With --rerun, published completions are made again by the models of this machine's run, problems drawn at random.
 """
 
 import argparse
+import random
 from pathlib import Path
 
+from record import commands, origin, pages, recompute, repository, signature, tokens, trainings
 from record.checksums import damage
 from record.earlier import format_of, verify_by_own_code
-from record.fresh import judge_fresh
-from record.layout import FORMAT, SCOPES
-from record.recompute import numbers, recompute
-from stage.files import read_json, write_json
+from record.fresh import judge_again, judge_fresh, kind
+from record.layout import FORMAT, read_samples
+from record.origin import made_again
+from reporting.words import percent
+from stage.files import read_json, sha256, write_json
 from stage.screen import run, say
 
+CHECKS = (recompute, origin, repository, trainings, commands, tokens, pages)
 
-def verify(record):
-    """`(wrong, words)`: the mismatches of a record, one line each, and in words what was recomputed."""
-    wrong, count = damage(record), 0
+
+def verify(record, results, signers):
+    """`(wrong, said)`: the mismatches of a record, one line each, and in words what was compared and what was not."""
+    wrong, said = damage(record), []
     try:  # a record may hold anything, and one that cannot be read is a mismatch like any other
         if format_of(record) != FORMAT:
             found, words = verify_by_own_code(record)
-            return wrong + found, words
-        for scope in SCOPES:
-            wrong += recompute(record, scope)
-            count += sum(1 for _ in numbers(read_json(record / scope / "results.json")["tasks"]))
+            return wrong + found, [words]
+        config = read_json(record / "config.json")
     except (Exception, SystemExit) as error:
-        wrong.append(f"{record} cannot be recomputed: {type(error).__name__}: {error}")
-    return wrong, f"{count} numbers recomputed from the completions"
+        return [*wrong, f"{record} cannot be recomputed: {type(error).__name__}: {error}"], said
+    for check in CHECKS:
+        try:
+            found, words = check.check(record, config, results)
+        except (Exception, SystemExit) as error:
+            subject = check.__name__.rpartition(".")[2]
+            found, words = [f"{record} cannot be recomputed: {type(error).__name__}: {error} ({subject})"], []
+        wrong, said = wrong + found, said + words
+    found, words = signature.check(record, signers)
+    return wrong + found, said + words
+
+
+def rerun(record, results, count):
+    """`(wrong, said)`: do the models of this machine's run write published completions again?
+
+    Of each policy and task about `count` problems, drawn anew each time, in whole batches, which are part of the
+    protocol.
+    """
+    from backends import backend
+    from backends.determinism import fix
+    from stage.environment import environment
+
+    wrong, said, config = [], [], read_json(record / "config.json")
+    settings, size = config["eval"], config["eval"]["batch_size"]
+    if settings["sampling"]["do_sample"]:
+        return wrong, ["completions NOT made again: they were drawn at random, so a part of them is not the same part"]
+    for task in config["evaluate_on"]:
+        problems, _, _ = made_again(config, task, results)
+        starts = range(0, len(problems), size)
+        for path in sorted((record / "eval" / task).iterdir()):
+            model, metrics = results / "models" / path.name, read_json(path / "metrics.json")
+            if {file.name: sha256(file) for file in model.glob("*.safetensors")} != metrics["weights"]:
+                said.append(f"eval/{task}/{path.name}: NOT made again: {model} does not hold the published weights")
+                continue
+            drawn = sorted(random.SystemRandom().sample(starts, min(len(starts), -(-count // size))))
+            chosen = [i for start in drawn for i in range(start, min(start + size, len(problems)))]
+            fix(settings["seed"], settings["threads"])
+            chats = [problems[i]["prompt"] for i in chosen]
+            made = backend("eval", settings["backend"]).generate(model, chats, settings, config["prompt"]["prefill"])
+            there, here = kind([metrics["environment"]]), kind([environment()])
+            published = read_samples(record, task, path.name)
+            samples, same_kind = [published[i] for i in chosen], here is not None and here == there
+            alike, enough = judge_again(samples, made, config["prompt"], same_kind, config["headline"])
+            line = f"eval/{task}/{path.name}: {alike} of {len(chosen)} completions made again are as published"
+            (said if enough else wrong).append(line)
+    return wrong, said
 
 
 def main(args):
@@ -40,19 +90,25 @@ def main(args):
     if not records:
         raise SystemExit(f"error: {args.records} holds no record: clone the repository with its results/published")
     for record in records:
-        found, words = verify(record)
-        say(f"{record}: {words}, {len(found)} mismatches")
+        results = args.results / record.name
+        found, said = verify(record, results, args.signers)
+        if args.rerun and format_of(record) == FORMAT:
+            again, words = rerun(record, results, args.rerun)
+            found, said = found + again, said + words
+        say(f"{record}: {'; '.join(said)}; {len(found)} mismatches")
         wrong += found
-        for scope in SCOPES:
-            published, fresh = record / scope / "results.json", args.results / record.name / scope / "results.json"
-            if fresh.exists() and not found:
-                judged |= {row[0]: row for row in judge_fresh(read_json(published), read_json(fresh))}
+        if not found:
+            judged |= {score["address"]: score for score in judge_fresh(record, results)}
     for line in wrong:
         say(f"mismatch: {line}")
-    for address, published, fresh, verdict in judged.values():
-        say(f"{address}: published {100 * published:.1f}, here {100 * fresh:.1f}: {verdict}")
-    outside = [address for address, _, _, verdict in judged.values() if verdict not in ("identical", "within")]
-    write_json(args.verified, {"wrong": wrong, "fresh": [list(row) for row in judged.values()]})
+    for score in judged.values():
+        expected = "" if score["expected"] is None else ", expected {} to {}".format(*map(percent, score["expected"]))
+        say(
+            f"{score['address']}: published {percent(score['published'])}, here {percent(score['fresh'])}{expected}: "
+            f"{score['verdict']}"
+        )
+    outside = [score for score in judged.values() if score["verdict"] not in ("identical", "within")]
+    write_json(args.verified, {"wrong": wrong, "fresh": list(judged.values())})
     if wrong or outside:
         raise SystemExit(f"error: {len(wrong) + len(outside)} mismatches, listed above: results are not as published")
     say("every published number was reproduced from its completions")
@@ -63,4 +119,8 @@ if __name__ == "__main__":
     parser.add_argument("--records", type=Path, default=Path("results/published"), help="folder of the records")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of fresh runs")
     parser.add_argument("--verified", type=Path, default=Path("results/verified.json"), help="JSON to write")
+    parser.add_argument(
+        "--signers", type=Path, default=Path("results/published/allowed_signers"), help="as for ssh-keygen -Y verify"
+    )
+    parser.add_argument("--rerun", type=int, metavar="N", help="complete N published problems of each policy again")
     run(main, parser)

@@ -25,6 +25,12 @@ def in_order(of_names, policy):
     return {name: of_names[name] for name in sorted(of_names, key=place)}
 
 
+def trained_in_order(results):
+    """The trained policies of a results.json in reading order."""
+    found = (policy for entry in results["tasks"].values() for policy in entry["policies"])
+    return [policy for policy in dict.fromkeys(found) if policy != "base"]
+
+
 def marked(task, split, subset):
     """A task's name, marked if a score is not the task's own: if of another split than test, or of a subset of it."""
     marks = [*([f"{split} split"] if split != "test" else []), *(["a subset"] if subset else [])]

@@ -45,6 +45,11 @@ def require_pinned(path, split, task):
 def fetch_splits(task, folder):
     """Write the splits of a task (its config section) into `folder`: `{split: path}` of checked, canonical JSONL."""
     fetch(task["source"], folder, "dataset")
+    return checked_splits(task, folder)
+
+
+def checked_splits(task, folder):
+    """The splits of a task whose source's files are in `folder`, written into it: as from `fetch_splits`."""
     checked = {split: Path(folder, "checked", f"{split}.jsonl") for split in SPLITS}
     for split, path in checked.items():
         write_jsonl(path, read_split(Path(folder), split))

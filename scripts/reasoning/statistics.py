@@ -111,6 +111,39 @@ def half_interval(before, after):
     return float(t.ppf(0.975, freedom) * math.sqrt(variance))
 
 
+def new_training(seeds):
+    """`(low, high)`: where the score of one more training on the same items lies with 95 %, given those of its seeds.
+
+    `seeds` holds one list of booleans a seed, at least two. With mean m and variance s² of k seeds' scores it is
+    m ± t(0.975, k - 1) s sqrt(1 + 1/k), Student's t prediction interval of one more observation (Hahn and Meeker 1991,
+    Statistical Intervals, chapter 4). The items are the same, so they add only what flips from seed to seed: s² is at
+    least what seeds would show whose items flip independently, with half an item added (Jeffreys) so that a few seeds
+    that agree do not promise that all will.
+    """
+    import numpy
+    from scipy.stats import t
+
+    outcomes = numpy.array(seeds, dtype=float)
+    k, n = outcomes.shape
+    flips = (outcomes.var(0, ddof=1).sum() + 0.5) / (n + 1)
+    variance = max(outcomes.mean(1).var(ddof=1), flips / n)
+    half = float(t.ppf(0.975, k - 1) * math.sqrt(variance * (1 + 1 / k)))
+    return max(0.0, float(outcomes.mean()) - half), min(1.0, float(outcomes.mean()) + half)
+
+
+def same_policy(before, after):
+    """`(low, high)`: where the score of `after` lies with 95 % if `before` is the same policy on the same items.
+
+    Both are lists of booleans. Of the items whose outcome differs each is then won or lost like a fair coin, so the
+    number won is binomial (McNemar 1947); the interval is central and exact.
+    """
+    from scipy.stats import binom
+
+    n, differing = len(before), sum(a != b for a, b in zip(before, after, strict=True))
+    won = [int(binom.ppf(q, differing, 0.5)) if differing else 0 for q in (0.025, 0.975)]
+    return tuple((sum(before) + 2 * count - differing) / n for count in won)
+
+
 def quantiles(values):
     """`{mean, p10, p50, p90, max}` of numbers, such as the lengths of completions in tokens."""
     import numpy

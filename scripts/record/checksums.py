@@ -3,11 +3,13 @@
 from stage.files import read_text, sha256, write_text
 
 NAME = "SHA256SUMS"
+SIGNATURE = f"{NAME}.sig"  # of the sums, which it cannot be part of
 
 
 def listed(folder):
     """The files of a folder that its checksums cover, in order."""
-    return sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / NAME)
+    apart = (folder / NAME, folder / SIGNATURE)
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path not in apart)
 
 
 def write_checksums(folder):
@@ -23,7 +25,7 @@ def damage(record):
         return [f"{record} has no {NAME}: it is not a published record"]
     lines = read_text(record / NAME).splitlines()
     published = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    present = {str(p.relative_to(record)) for p in record.rglob("*") if not p.is_dir()} - {NAME}
+    present = {str(p.relative_to(record)) for p in record.rglob("*") if not p.is_dir()} - {NAME, SIGNATURE}
     return (
         [f"{path} is a link: a record holds files" for path in sorted(record.rglob("*")) if path.is_symlink()]
         + [f"{record / name} is missing" for name in sorted(published.keys() - present)]

@@ -5,11 +5,12 @@ its command, its input and output files, and its start and end.
 """
 
 from datetime import UTC, datetime
-from pathlib import Path
 
-from stage.files import sha256, write_json
+from stage.files import sha256
 
+from record.checksums import listed
 from record.jobs import jobs
+from record.layout import in_record
 
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
@@ -17,16 +18,8 @@ PROFILES = {
     "https://w3id.org/ro/wfrun/provenance/0.5": "Provenance Run Crate",
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": "Workflow RO-Crate",
 }
+METADATA = "ro-crate-metadata.json"
 WORKFLOW = "workflow/Snakefile"  # of the record's own copy
-
-
-def in_record(path, results, record):
-    """The file of the record that an input or output of a job is kept as, or None."""
-    try:
-        name = Path(path).relative_to(results)
-    except ValueError:
-        return None
-    return next((n for n in (name, Path(f"{name}.gz")) if (record / n).is_file()), None)
 
 
 def time(seconds):
@@ -34,8 +27,8 @@ def time(seconds):
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def write_crate(record, results, notes, provenance, license):
-    """Write `ro-crate-metadata.json` into a record of the run in folder `results`; `notes` are Snakemake's."""
+def crate_of(record, results, notes, provenance, license):
+    """`ro-crate-metadata.json` of a record of the run in folder `results`, as a value; `notes` are Snakemake's."""
     from rocrate.model.contextentity import ContextEntity
     from rocrate.rocrate import ROCrate
 
@@ -54,8 +47,8 @@ def write_crate(record, results, notes, provenance, license):
         str(path.relative_to(record)): crate.add_file(
             path, path.relative_to(record), properties={"sha256": sha256(path), "name": path.name}
         )
-        for path in sorted(path for path in record.rglob("*") if path.is_file())
-        if path.relative_to(record).parts[0] != "workflow"
+        for path in listed(record)
+        if path.relative_to(record).parts[0] != "workflow" and path.name != METADATA
     }
     workflow = crate.add_workflow(
         record / WORKFLOW,
@@ -124,4 +117,4 @@ def write_crate(record, results, notes, provenance, license):
     organize = add("#engine", "OrganizeAction", name="Snakemake's run of the workflow")
     organize["instrument"], organize["object"], organize["result"] = engine, controls, whole
     organize["agent"] = agent
-    write_json(record / "ro-crate-metadata.json", crate.metadata.generate())
+    return crate.metadata.generate()

@@ -16,7 +16,8 @@ NUMBERS = "config.json results.json table.csv table.txt table.tex numbers.tex re
 TRAINING = "history.csv arguments.json environment.json gpu_memory.json".split()
 JOBS = "jobs.json"
 # The record's own files and folders, which are not the output of a rule.
-OWN = {"workflow", JOBS, *"provenance.json record.html ro-crate-metadata.json SHA256SUMS README.md".split()}
+OWN = {"workflow", JOBS, *"CITATION.cff provenance.json record.html".split()}
+OWN |= {"ro-crate-metadata.json", "SHA256SUMS", "SHA256SUMS.sig", "README.md"}
 
 
 def scopes(folder):
@@ -39,6 +40,15 @@ def record_files(results):
                     files |= {Path("compare", task, f"{policy}.json"), Path("merge", f"{policy}.json")}
                     files |= {Path("training", policy, name) for name in TRAINING}
     return sorted(files | {path.relative_to(results) for path in results.glob("hub/*.sha256")})
+
+
+def in_record(path, results, record):
+    """The file of the record that an input or output of a job is kept as, or None."""
+    try:
+        name = Path(path).relative_to(results)
+    except ValueError:
+        return None
+    return next((n for n in (name, Path(f"{name}.gz")) if (record / n).is_file()), None)
 
 
 def pack(source, target):

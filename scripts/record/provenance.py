@@ -5,8 +5,10 @@ import platform
 import subprocess
 from pathlib import Path
 
-from stage.environment import environment
+from stage.environment import environment, versions
 from stage.files import read_json, read_text, sha256
+
+WRITES = ("jinja2", "matplotlib", "rocrate")  # pages, figures and the crate
 
 
 def stages(logs, results):
@@ -34,7 +36,7 @@ def stages(logs, results):
 
 
 def machine():
-    """The hardware that this process runs on, and the versions of the packages that a number may depend on."""
+    """The hardware that this process runs on, and the versions of the packages that numbers and pages depend on."""
     info = Path("/proc/cpuinfo")
     models = [line.partition(": ")[2] for line in read_text(info).splitlines() if line.startswith("model name")]
     here = environment()
@@ -43,7 +45,8 @@ def machine():
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": here["python"],
-        "packages": here["packages"],
+        "vendor": here["processor"]["vendor"],
+        "packages": here["packages"] | versions(WRITES),
     }
 
 

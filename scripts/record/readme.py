@@ -1,5 +1,7 @@
 """README's numbers and its figure, computed from the completions of a published record: nobody types a number there."""
 
+import re
+
 from reasoning.policies import arm_of, seed_of
 from reasoning.results import over_all_seeds
 from reasoning.rows import in_order
@@ -8,6 +10,8 @@ from reporting.templates import fill
 from stage.files import read_json
 
 from record.layout import read_samples
+
+BLOCK = re.compile(r"(<!-- numbers: .* -->\n).*(<!-- end of numbers -->)", re.DOTALL)
 
 
 def scores_of(record):

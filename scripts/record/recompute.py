@@ -1,7 +1,5 @@
 """Recompute what a record states from its completions, without a model, and say where it differs."""
 
-import math
-
 from reasoning.comparison import compare
 from reasoning.contamination import verbatim
 from reasoning.policies import problem_count, trained_policies
@@ -13,35 +11,30 @@ from reporting.latex import latex_table, macros
 from reporting.table import csv_text, plain_text
 from stage.files import read_json, read_text
 
-from record.layout import read_samples
+from record.compared import mismatches
+from record.layout import SCOPES, read_samples
 
-STATED = ("subset", "protocol", "environment")  # of metrics.json, which do not follow from completions
-
-
-def mismatches(published, recomputed, address):
-    """Where two JSON values differ, as `address.key: published, recomputed`; floats may differ by rounding."""
-    if isinstance(published, dict) and isinstance(recomputed, dict):
-        return [
-            line
-            for key in sorted(published.keys() | recomputed.keys())
-            for line in mismatches(published.get(key), recomputed.get(key), f"{address}.{key}")
-        ]
-    if isinstance(published, list) and isinstance(recomputed, list) and len(published) == len(recomputed):
-        return mismatches(dict(enumerate(published)), dict(enumerate(recomputed)), address)
-    if isinstance(published, float) and isinstance(recomputed, float):
-        same = math.isclose(published, recomputed, rel_tol=1e-9, abs_tol=1e-12)
-    else:
-        same = published == recomputed
-    return [] if same else [f"{address}: published {published!r}, recomputed {recomputed!r}"]
+STATED = ("subset", "protocol", "weights", "environment")  # of metrics.json, which do not follow from completions
 
 
-def numbers(value):
-    """The numbers in a JSON value."""
+def numbers(value, address):
+    """The addresses of the numbers in a JSON value that stands at an address itself."""
     if isinstance(value, (dict, list)):
-        for child in value.values() if isinstance(value, dict) else value:
-            yield from numbers(child)
+        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from numbers(child, f"{address}.{key}")
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        yield value
+        yield address
+
+
+def recomputed_numbers(results, scope):
+    """The addresses of the numbers in results.json that follow from completions: a policy of two scopes has one."""
+    for task, entry in results["tasks"].items():
+        yield from numbers(entry["verbatim"], f"probe/{task}")
+        yield from (line for key in ("arms", "leads") for line in numbers(entry[key], f"{scope}/{task}/{key}"))
+        for policy, value in entry["policies"].items():
+            measured = {key: part for key, part in value["metrics"].items() if key not in STATED}
+            yield from numbers(measured, f"eval/{task}/{policy}")
+            yield from numbers(value["comparison"], f"compare/{task}/{policy}")
 
 
 def by_config(config, scope, results):
@@ -64,10 +57,19 @@ def by_config(config, scope, results):
     return expected, found
 
 
-def recompute(record, scope):
+def check(record, config, results):
+    """`(wrong, said)`: where numbers do not follow from completions, and how many were recomputed."""
+    wrong, counted = [], set()
+    for scope in SCOPES:
+        wrong += recompute(record, config, scope)
+        counted |= {*recomputed_numbers(read_json(record / scope / "results.json"), scope)}
+    return list(dict.fromkeys(wrong)), [f"{len(counted)} numbers recomputed from the completions"]
+
+
+def recompute(record, config, scope):
     """The mismatches of one scope of a record, one line each."""
     published = read_results(record / scope / "results.json")
-    wrong = mismatches(*by_config(read_json(record / "config.json"), scope, published), "config")
+    wrong = mismatches(*by_config(config, scope, published), "config")
     metrics, comparisons, merges, probes, samples, trainings = {}, {}, {}, {}, {}, {}
     for task, entry in published["tasks"].items():
         probes[task] = read_json(record / "probe" / f"{task}.json")

@@ -67,7 +67,9 @@ def environment_in_words(environment):
     packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
     locks = ", ".join(f"{path} {digest[:12]}" for path, digest in environment["lock_files"].items())
     image = f"image {environment['image']}; " if environment["image"] else ""
-    return f"{image}Python {environment['python']}; {locks or 'not that of a lock file'}; {packages}"
+    on = ", ".join(value for value in environment.get("processor", {}).values() if value)
+    parts = [f"{image}Python {environment['python']}", locks or "not that of a lock file", packages, on]
+    return "; ".join(filter(None, parts))
 
 
 def several_environments(environments):

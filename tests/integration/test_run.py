@@ -93,6 +93,7 @@ def test_several_processes(checkout):
 
 def test_outputs_state_their_environment(finished):
     """What made a number is read from its file: versions that are installed, lock files whose pins are installed."""
+    import torch  # noqa: F401  # whose kernels are part of the environment
     from stage.environment import environment
 
     here = json.loads(json.dumps(environment()))

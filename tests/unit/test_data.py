@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from format_gsm8k import format_problem, split_dev
+from reasoning.formatting import format_problem, split_dev
 from reasoning.number import number
 from reasoning.problems import final_answer, read_problems
 from sources.generated import FAMILIES, generate

@@ -6,7 +6,7 @@ import numpy
 import pytest
 from reasoning.comparison import compare
 from reasoning.protocol import protocol, protocol_hash, require_equal
-from reasoning.statistics import over_seeds, paired, quantiles, score
+from reasoning.statistics import new_training, over_seeds, paired, quantiles, same_policy, score
 from scipy.stats import t, ttest_1samp, ttest_ind
 
 
@@ -163,3 +163,49 @@ def test_quantiles():
         "p90": pytest.approx(2.8),
         "max": 3,
     }
+
+
+def test_new_training_by_hand():
+    """Three seeds that solve 4, 6 and 8 of 10: s = 0.2, t(0.975, 2) = 4.3027, so 0.6 ± 4.3027 · 0.2 · sqrt(4/3)."""
+    seeds = [[i < solved for i in range(10)] for solved in (4, 6, 8)]
+    assert new_training(seeds) == (0.0, 1.0)  # 0.6 ± 0.99
+    seeds = [[i < solved for i in range(1000)] for solved in (590, 600, 610)]
+    half = 4.302653 * 0.01 * (4 / 3) ** 0.5
+    assert new_training(seeds) == pytest.approx((0.6 - half, 0.6 + half), abs=1e-6)
+
+
+def test_seeds_that_agree_do_not_promise_that_all_will():
+    """Half an item may flip: with 300 items three or four more or fewer are expected, not 30."""
+    low, high = new_training([[i < 100 for i in range(300)]] * 3)
+    assert 1 / 3 - 0.02 < low < 1 / 3 - 1 / 300 and 1 / 3 + 1 / 300 < high < 1 / 3 + 0.02
+
+
+def covered(rng, seeds, spread, runs=400, items=300):
+    """How often an honest new training is within the interval, if trainings differ by `spread` on the logit scale."""
+    hits = 0
+    for _ in range(runs):
+        skill = rng.normal(0, 2, items) + rng.normal(0, spread, (seeds + 1, 1))
+        outcomes = rng.random((seeds + 1, items)) < 1 / (1 + numpy.exp(-skill))
+        low, high = new_training(outcomes[:-1].tolist())
+        hits += low <= outcomes[-1].mean() <= high
+    return hits / runs
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_an_honest_training_is_accepted_as_often_as_is_said(seeds, spread):
+    """95 %, give or take three standard errors of 400 trials, or more because of the least variance."""
+    assert covered(numpy.random.default_rng(0), seeds, spread) >= 0.95 - 3 * (0.95 * 0.05 / 400) ** 0.5
+
+
+def test_same_policy_by_hand():
+    """Ten items differ: of ten fair coins 2 to 8 are heads with at least 95 %, so 6 fewer to 6 more of 100."""
+    before = [True] * 50 + [False] * 50
+    after = [True] * 45 + [False] * 5 + [True] * 5 + [False] * 45
+    assert same_policy(before, after) == pytest.approx((0.44, 0.56))
+    assert same_policy(before, before) == (0.5, 0.5)
+
+
+def test_five_points_for_the_same_policy_are_too_many():
+    before, after = [False] * 221 + [True] * 79, [False] * 206 + [True] * 94
+    assert sum(after) / 300 > same_policy(before, after)[1]

@@ -232,6 +232,11 @@ def overlays():
     return sorted(set(map(str, Path(ROOT, "config").glob("*.yaml"))) - {f"{ROOT}config/config.yaml"})
 
 
+def overlaid_by():
+    """The overlays that this call of Snakemake was given, in order, relative to the working directory."""
+    return [os.path.relpath(path) for path in workflow.config_settings.configfiles]
+
+
 def command(file, *targets):
     """What to type in a clean clone to make this run; `file` holds its whole config, for who has no shorter way.
 

@@ -241,6 +241,7 @@ rule publish:
     params:
         config=settings(),
         commands=[command(place(f"<published>/{config['run']}/config.json"), *target) for target in ([], ["controls"])],
+        configfiles=overlaid_by(),
     message:
         "Publish the record of the run"
     shell:
@@ -248,9 +249,9 @@ rule publish:
         python {input.script:q} \
             --config {params.config:q} \
             --commands {params.commands:q} \
+            --configfiles {params.configfiles:q} \
             --template {input.template:q} \
             --citation {input.citation:q} \
-            --page-of {input.controls:q} \
             --results {input.results:q} \
             --logs "$(dirname {log:q})" \
             --sums {output.sums:q} \

@@ -1,0 +1,97 @@
+"""Hold a record's config, rules and citation to the repository at the commit that the record names."""
+
+import subprocess
+from pathlib import PurePosixPath
+
+from stage.files import read_json
+
+from record.compared import mismatches
+
+DEFAULT = "config/config.yaml"
+
+
+def git(*arguments):
+    """The output of a git command as bytes; None if it fails, or if there is no git."""
+    try:
+        found = subprocess.run(["git", *arguments], capture_output=True)
+    except FileNotFoundError:
+        return None
+    return None if found.returncode else found.stdout
+
+
+def overlaid(value, changes):
+    """A config with another over it, key by key, as Snakemake overlays them (`update_config`); changes neither."""
+    result = dict(value)
+    for key, change in changes.items():
+        under = result.get(key)
+        result[key] = overlaid(under if isinstance(under, dict) else {}, change) if isinstance(change, dict) else change
+    return result
+
+
+def section_of(config, arm, section):
+    """A section of the config as an arm overrides it, as the rules give it to the arm's stages."""
+    arms = config["arms"] | config["controls"]["arms"]
+    return overlaid(config[section], arms[arm].get(section, {}))
+
+
+def config_files(made_at, run, stated):
+    """The overlays that a run's config should be made of: the repository's own of that run, else those `stated`."""
+    import yaml
+
+    names = git("ls-tree", "--name-only", made_at, "config/").decode().split()
+    own = {name: yaml.safe_load(git("show", f"{made_at}:{name}"))["run"] for name in names if name.endswith(".yaml")}
+    found = [name for name, of_run in own.items() if of_run == run]
+    return [name for name in found if name != DEFAULT] if found else stated
+
+
+def check_config(config, provenance):
+    """`(wrong, said)`: is the record's config the repository's default with its overlays, at the record's commit?"""
+    import yaml
+
+    made_at, run = provenance["commit"], config["run"]
+    default = git("show", f"{made_at}:{DEFAULT}")
+    if default is None:
+        return [], [f"config: NOT compared with git: commit {made_at} has no {DEFAULT}"]
+    files = config_files(made_at, run, provenance["configfiles"])
+    expected, said = yaml.safe_load(default), []
+    for name in files:
+        text = git("show", f"{made_at}:{name}")
+        if text is None:
+            return [], [f"config: NOT compared with git: {name} is not in commit {made_at}"]
+        expected = overlaid(expected, yaml.safe_load(text))
+        if PurePosixPath(name).parent != PurePosixPath("config"):
+            said.append(f"config: {name} is in the commit, but not one of the repository's runs in config/")
+    made_of = " and ".join([DEFAULT, *files])
+    return mismatches(config, expected, "config", f"by {made_of} at the commit"), [*said, f"config held to {made_of}"]
+
+
+def check_copies(record, made_at):
+    """The record's copies of rules, templates and citation that are not the commit's, one line each."""
+    copies = {path for path in (record / "workflow").rglob("*") if path.is_file()} | {record / "CITATION.cff"}
+    kept = {path.relative_to(record).as_posix(): path for path in copies}
+    stored = git("ls-tree", "-r", "--name-only", "-z", made_at, "--", "workflow", "CITATION.cff")
+    names = set(stored.decode().split("\0")) - {""}
+    alone = [f"{name}: the record or commit {made_at} does not have it" for name in sorted(names ^ kept.keys())]
+    return alone + [
+        f"{name}: not the file of commit {made_at}"
+        for name in sorted(names & kept.keys())
+        if git("show", f"{made_at}:{name}") != kept[name].read_bytes()
+    ]
+
+
+def check(record, config, results):
+    """`(wrong, said)`: where config, rules and citation are not those of the record's commit.
+
+    Without git, as from an archive, the record's own copies have to do, and this is said.
+    """
+    provenance = read_json(record / "provenance.json")
+    made_at = provenance["commit"]
+    if git("ls-files", "--error-unmatch", "workflow/Snakefile") is None:
+        return [], ["NOT compared with git: this is no clone, so config and rules are the record's own copies"]
+    if git("cat-file", "-e", f"{made_at}^{{commit}}") is None:
+        return [
+            f"provenance.commit: {made_at} is not in this clone: run verify in a clone with the whole history, or the "
+            "commit is not this repository's"
+        ], []
+    wrong, said = check_config(config, provenance)
+    return wrong + check_copies(record, made_at), said

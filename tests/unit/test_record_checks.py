@@ -1,0 +1,111 @@
+"""The parts of `verify` that hold a record to something else, each by itself."""
+
+import copy
+
+import pytest
+from record.commands import flags, policy_of
+from record.origin import made_again
+from record.pages import near, strokes
+from record.recompute import recomputed_numbers
+from record.repository import overlaid
+from record.trainings import SCHEDULES, check_history
+from snakemake.utils import update_config
+from stage.environment import environment
+
+
+@pytest.mark.parametrize(
+    ("value", "changes"),
+    [
+        ({"a": {"b": 1, "c": [1]}, "d": 2}, {"a": {"c": [2]}, "e": {"f": 3}}),
+        ({"a": None}, {"a": {"b": 1}}),
+        ({"a": {"b": 1}}, {"a": None}),
+    ],
+)
+def test_overlaid_as_snakemake_does(value, changes):
+    expected, before = copy.deepcopy(value), copy.deepcopy(value)
+    update_config(expected, changes)
+    assert overlaid(value, changes) == expected and value == before
+
+
+def test_flags_of_a_command():
+    command = "A=b python scripts/x.py \\\n  --one '{\"a\": 1}' \\\n  --two a b \\\n  2>logs/x.log\n"
+    assert flags(command) == {"one": ['{"a": 1}'], "two": ["a", "b"]}
+
+
+def test_policy_of_a_path():
+    assert policy_of("results/tiny/eval/gsm8k/base/metrics.json") == "base"
+    assert policy_of("results/base_line/merge/grpo-seed10.json") == "grpo-seed10"
+    assert policy_of("results/tiny/results.json") is None
+
+
+def test_near_is_about_numbers():
+    assert near('<path d="M 1.001 2" id="ab1"/>', '<path d="M 1.002 2" id="cd2"/>')
+    assert not near('<path d="M 1.1 2"/>', '<path d="M 1.2 2"/>')
+    assert not near("<text>base</text>", "<text>bass</text>")
+
+
+def test_strokes_of_a_pdf():
+    from matplotlib import pyplot
+    from reporting.figures import pdf
+
+    def drawn(*heights):
+        figure, axis = pyplot.subplots()
+        axis.plot(heights)
+        return strokes(pdf(figure))
+
+    assert near(drawn(1, 2, 3), drawn(1, 2, 3)) and not near(drawn(1, 2, 3), drawn(1, 2.5, 3))
+
+
+@pytest.mark.parametrize(("kind", "warmup"), [("linear", 0), ("linear", 3), ("constant", 0)])
+def test_schedules_are_those_of_transformers(kind, warmup):
+    import torch
+    from transformers import get_scheduler
+
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = get_scheduler(kind, optimizer, num_warmup_steps=warmup, num_training_steps=8)
+    for done in range(8):
+        assert SCHEDULES[kind](done, warmup, 8) == pytest.approx(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+
+
+def test_history_of_the_published_run_keeps_what_any_training_keeps():
+    """On real numbers: rewards of two parts, lengths, shares and a linear schedule over 24 steps."""
+    import csv
+    from pathlib import Path
+
+    arguments = {"max_steps": 24, "max_completion_length": 26, "lr_scheduler_type": "linear"}
+    arguments |= {"warmup_steps": 0, "learning_rate": 4e-4}
+    for path in sorted(Path("results/published/smollm2-135m-cpu/training").glob("grpo-*/history.csv")):
+        rows = list(csv.DictReader(path.open()))
+        assert [*check_history(rows, arguments, {"accuracy": 1.0, "steps": 0.5, "format": 0.0})] == []
+        rows[3]["reward"] = str(float(rows[3]["reward"]) + 0.01)
+        assert [*check_history(rows, arguments, {"accuracy": 1.0, "steps": 0.5})][0].startswith("step 4: reward")
+
+
+def test_problems_of_the_published_run_are_made_again(tmp_path):
+    """The digest that its metrics state is that of the problems made again from the config's source."""
+    import json
+    from pathlib import Path
+
+    record = Path("results/published/smollm2-135m-cpu")
+    config = json.loads((record / "config.json").read_text())
+    metrics = json.loads((record / "eval/word_problems/base/metrics.json").read_text())
+    problems, digest, where = made_again(config, "word_problems", tmp_path)
+    assert digest == metrics["protocol"]["data_sha256"] and len(problems) == 300 and where.startswith("generated://")
+
+
+def test_a_number_of_two_scopes_counts_once():
+    metrics = {"n": 2, "scores": {"strict": {"value": 0.5}}, "protocol": {"seed": 1}, "environment": {}}
+    entry = {"verbatim": {"n": 3}, "arms": {"a": {"mean": 0.5}}, "leads": {}}
+    results = {"tasks": {"t": entry | {"policies": {"base": {"metrics": metrics, "comparison": None}}}}}
+    scopes = [*recomputed_numbers(results, ""), *recomputed_numbers(results, "controls")]
+    assert len(set(scopes)) == 2 + 1 + 2  # metrics, probe, and an arm's mean over the seeds of each scope
+
+
+def test_environment_states_the_kind_of_processor():
+    import torch
+
+    processor = environment()["processor"]
+    assert processor["vendor"] and processor["capability"] == torch.backends.cpu.get_cpu_capability()
+    assert processor["gpu"] is None or torch.cuda.is_available()
