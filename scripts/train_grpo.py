@@ -10,6 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from backends import backend
+from backends.chat_template import require_plain_template
+from backends.decoding import inherit_nothing, stop_tokens
 from backends.determinism import fix
 from backends.gpu_memory import peak
 from backends.tokenizer import token_ids
@@ -78,6 +80,23 @@ def require_learning(policy):
         )
 
 
+def require_same_prompts(trainer, tokenizer, chats):
+    """Stop if the trainer would give the model other tokens than evaluation does.
+
+    The method is private to TRL, in 1.15 and 1.16.
+    """
+    if not callable(getattr(trainer, "_tokenize_prompts", None)):
+        raise SystemExit(
+            "error: TRL's GRPOTrainer has no _tokenize_prompts, which says what the model will read: use the locked "
+            "TRL, or change require_same_prompts in scripts/train_grpo.py"
+        )
+    if trainer._tokenize_prompts(chats)[0] != token_ids(tokenizer, chats):
+        raise SystemExit(
+            "error: the trainer's prompts are not those of evaluation, token for token: set train.backend to trl, and "
+            "use the locked TRL"
+        )
+
+
 def log_kl(trainer, tokenizer, rollouts):
     """Add `kl` to every step's log: KL(policy || base) in nats per sampled token, exact over the vocabulary.
 
@@ -139,6 +158,8 @@ def main(args):
         folder = Path(folder)
         load = backend("train", settings["backend"]).load
         policy, tokenizer, extra = load(args.model, chats, settings, prompt["prefill"], folder)
+        require_plain_template(tokenizer, chats, prompt)
+        policy = inherit_nothing(policy, eos_token_id=stop_tokens(args.model, tokenizer))
 
         from datasets import Dataset  # after the backend: some must be imported before TRL
         from trl import GRPOConfig, GRPOTrainer
@@ -170,6 +191,7 @@ def main(args):
             **extra,
         )
         require_requested(asked, trainer.args.to_dict())
+        require_same_prompts(trainer, tokenizer, chats)
         log_kl(trainer, tokenizer, rollouts)
         show_progress(trainer, f"train {args.adapter.name}")
         trainer.train()

@@ -37,6 +37,7 @@ rule download_data:
     log:
         "<logs>/download_data/{task}.log",
     cache: True
+    priority: 1
     params:
         task=task_settings,
     message:
@@ -65,8 +66,9 @@ rule format_gsm8k:
     log:
         "<logs>/format_gsm8k/{task}.log",
     cache: True
+    priority: 1
     params:
-        prompt=settings("prompt"),
+        prompt=section_of_task("prompt"),
         task=task_settings,
     message:
         "Write the prompts of {wildcards.task}"
