@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from backends.chat_template import require_plain_template
 from backends.tokenizer import load_tokenizer
 from sources import fetch
 from stage.checksums import seal
@@ -84,7 +85,7 @@ def main(args):
         for gguf in folder.glob("*.gguf"):
             dequantize(gguf)
         require_savable(folder)
-        load_tokenizer(folder)  # a model that cannot be prompted as a chat stops here, not after an hour
+        require_plain_template(load_tokenizer(folder))  # what no prompt can mend stops here, not after an hour
         remove(folder / ".cache")  # the Hub client's notes on its download: times, no content
         write_json(folder / "environment.json", environment())
         seal(folder)

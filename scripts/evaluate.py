@@ -2,11 +2,15 @@
 
 import argparse
 import json
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from backends import backend
+from backends.chat_template import require_plain_template
+from backends.decoding import decoding
 from backends.determinism import fix
+from backends.tokenizer import described, load_tokenizer, token_ids
 from reasoning.policies import problem_count
 from reasoning.protocol import protocol, protocol_hash
 from reasoning.scoring import judge, summarise
@@ -16,10 +20,13 @@ from stage.files import read_jsonl, sha256, write_json, write_jsonl
 from stage.screen import progress, run
 
 
-def complete(engine, args, problems, prompt, settings, n=1):
-    """Yield for each problem the list of its `n` judged completions; `settings` is the config section `eval`."""
+def complete(generate, args, problems, prompts, prompt, n=1):
+    """Yield for each problem the list of its `n` judged completions; `generate` samples one for each list of token ids.
+
+    `prompts` are the problems' token ids, `prompt` is the config section.
+    """
     asked = [problem for problem in problems for _ in range(n)]
-    completions = engine.generate(args.model, [problem["prompt"] for problem in asked], settings, prompt["prefill"])
+    completions = generate([ids for ids in prompts for _ in range(n)])
     label = f"evaluate {args.metrics.parent.name} on {args.task}"
     judged = (
         judge(problem["answer"], prompt["prefill"] + text, tokens, truncated, prompt)
@@ -44,15 +51,34 @@ def main(args):
         )
     fix(settings["seed"], settings["threads"])
     engine = backend("eval", settings["backend"])
+    tokenizer, chats = load_tokenizer(args.model, prompt["prefill"]), [problem["prompt"] for problem in problems]
+    require_plain_template(tokenizer, chats, prompt)
+    prompts, draws = token_ids(tokenizer, chats), settings.get("draws")
+    chosen = {"sampling": decoding(settings["sampling"], args.model, tokenizer)}
+    if draws:
+        chosen["draws"] = decoding(draws["sampling"], args.model, tokenizer)
+    generate = partial(engine.generate, args.model, tokenizer, settings=settings)
+    answered = complete(partial(generate, decoding=chosen["sampling"]), args, problems, prompts, prompt)
     samples = [
         {"id": problem["id"], "family": problem["family"], "gold": problem["answer"]} | judged
-        for problem, (judged,) in zip(problems, complete(engine, args, problems, prompt, settings), strict=True)
+        for problem, (judged,) in zip(problems, answered, strict=True)
     ]
-    if draws := settings.get("draws"):
-        drawn = complete(engine, args, problems, prompt, settings | {"sampling": draws["sampling"]}, draws["n"])
+    if draws:
+        drawn = complete(partial(generate, decoding=chosen["draws"]), args, problems, prompts, prompt, draws["n"])
         for sample, judged in zip(samples, drawn, strict=True):
             sample["draws"] = judged
-    measured = protocol(args.task, settings["split"], sha256(args.data), prompt, settings, versions(engine.PACKAGES))
+    measured = protocol(
+        args.task,
+        settings["split"],
+        prompt,
+        settings,
+        {
+            "data_sha256": sha256(args.data),
+            "prompts": described(tokenizer, chats),
+            "decoding": chosen,
+            "engine": versions(engine.PACKAGES),
+        },
+    )
     weights = {path.name: sha256(path) for path in sorted(args.model.glob("*.safetensors"))}
     stated = {"subset": subset, "protocol": measured, "protocol_hash": protocol_hash(measured)}
     write_jsonl(args.samples, samples)

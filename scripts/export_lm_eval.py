@@ -28,7 +28,7 @@ def lm_eval_task(name, data, prompt, settings):
         "dataset_kwargs": {"data_files": {"test": str(data)}},
         "test_split": "test",
         "output_type": "generate_until",
-        "description": prompt["system"],
+        "description": prompt["system"] or "",
         "doc_to_text": "{{prompt[-1]['content']}}",
         "doc_to_target": "{{answer}}",
         "num_fewshot": len(examples),

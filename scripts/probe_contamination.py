@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from backends.decoding import decoding, inherit_nothing
 from backends.determinism import fix
 from backends.tokenizer import load_tokenizer
 from reasoning.contamination import halves, verbatim
@@ -27,13 +28,12 @@ def complete(model, questions, settings, label):
         device_map="auto" if device == "cuda" else None,  # layers that the GPU cannot hold stay in the machine's memory
     )
     tokenizer, size = load_tokenizer(model), settings["batch_size"]
+    policy = inherit_nothing(policy, **decoding({"do_sample": False}, model, tokenizer))
     for start in progress(range(0, len(questions), size), label, -(-len(questions) // size), "batch"):
         pairs = [halves(question) for question in questions[start : start + size]]
         inputs = tokenizer([first for first, _ in pairs], padding=True, return_tensors="pt").to(device)
         longest = max(len(tokenizer(second).input_ids) for _, second in pairs)
-        output = policy.generate(
-            **inputs, max_new_tokens=longest + 1, do_sample=False, pad_token_id=tokenizer.pad_token_id
-        )
+        output = policy.generate(**inputs, max_new_tokens=longest + 1)
         yield from tokenizer.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
 
 

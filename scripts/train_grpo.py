@@ -11,10 +11,12 @@ from tempfile import TemporaryDirectory
 
 from backends import backend
 from backends.arguments import asked, original, stated
+from backends.chat_template import require_plain_template
 from backends.checkpoints import fingerprint, keep_checkpoints, latest
+from backends.decoding import inherit_nothing, stop_tokens
 from backends.determinism import fix
 from backends.gpu_memory import peak
-from backends.tokenizer import token_ids
+from backends.tokenizer import load_tokenizer, token_ids
 from reasoning.rewards import reward_functions
 from stage.checksums import require_intact, seal
 from stage.environment import environment
@@ -77,6 +79,23 @@ def require_learning(policy, before):
         raise SystemExit(
             "error: training changed nothing: no group of completions had different rewards. Look at the completions "
             "in the log; then raise train.grpo.temperature, change the prompt, or use easier problems"
+        )
+
+
+def require_same_prompts(trainer, tokenizer, chats):
+    """Stop if the trainer would give the model other tokens than evaluation does, with `tokenizer`.
+
+    The method that tells is private to TRL, in 1.15 and 1.16.
+    """
+    if not callable(getattr(trainer, "_tokenize_prompts", None)):
+        raise SystemExit(
+            "error: TRL's GRPOTrainer has no _tokenize_prompts, which says what the model will read: use the locked "
+            "TRL, or change require_same_prompts in scripts/train_grpo.py"
+        )
+    if trainer._tokenize_prompts(chats)[0] != token_ids(tokenizer, chats):
+        raise SystemExit(
+            "error: the trainer's prompts are not those of evaluation, token for token: set train.backend to trl, and "
+            "use the locked TRL"
         )
 
 
@@ -150,6 +169,8 @@ def main(args):
         folder = Path(folder)
         load = backend("train", settings["backend"]).load
         policy, tokenizer, extra = load(args.model, chats, settings, prompt["prefill"], folder)
+        require_plain_template(tokenizer, chats, prompt)
+        policy = inherit_nothing(policy, eos_token_id=stop_tokens(args.model, tokenizer))
 
         from datasets import Dataset  # after the backend: some must be imported before TRL
         from trl import GRPOConfig, GRPOTrainer
@@ -178,6 +199,7 @@ def main(args):
             **extra,
         )
         require_requested(wanted, trainer.args.to_dict())
+        require_same_prompts(trainer, load_tokenizer(args.model, prompt["prefill"]), chats)
         log_kl(trainer, tokenizer, rollouts)
         show_progress(trainer, f"train {args.adapter.name}")
         keep_checkpoints(trainer, args.checkpoint_steps, args.checkpoint_minutes)

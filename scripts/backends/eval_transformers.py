@@ -3,32 +3,31 @@
 PACKAGES = ("transformers", "torch")  # whose versions the protocol states
 
 
-def generate(model, chats, settings, prefill):
-    """Yield `(completion text, number of sampled tokens, truncated)` for each chat, in order.
+def generate(model, tokenizer, prompts, settings, decoding):
+    """Yield `(completion text, number of sampled tokens, truncated)` for each prompt, in order.
 
-    `settings` is the config section `eval`. Prompts are batched in the order given: in one batch, padding changes the
-    last bits of the logits, so batches are part of the protocol.
+    `prompts` are lists of token ids, `settings` is the config section `eval`, `decoding` is what
+    `backends.decoding.decoding` made of its sampling. Prompts are batched in the order given: in one batch, padding
+    changes the last bits of the logits, so batches are part of the protocol.
     """
     import torch
     from speed.grouped_attention import attention_for
     from speed.shared_prefix import share_prefix
     from transformers import AutoModelForCausalLM
 
-    from backends.tokenizer import batch, load_tokenizer
+    from backends.decoding import inherit_nothing
+    from backends.tokenizer import batch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     policy = AutoModelForCausalLM.from_pretrained(
         model, dtype=getattr(torch, settings["dtype"]), attn_implementation=attention_for(device)
     )
-    policy = share_prefix(policy.to(device).eval())
-    tokenizer = load_tokenizer(model, prefill)
-    stops = sorted({tokenizer.eos_token_id, *torch.tensor(policy.generation_config.eos_token_id).reshape(-1).tolist()})
-    for start in range(0, len(chats), settings["batch_size"]):
-        inputs = batch(tokenizer, chats[start : start + settings["batch_size"]], device)
+    policy = share_prefix(inherit_nothing(policy, **decoding).to(device).eval())
+    stops = decoding["eos_token_id"]
+    for start in range(0, len(prompts), settings["batch_size"]):
+        inputs = batch(tokenizer, prompts[start : start + settings["batch_size"]], device)
         with torch.inference_mode():
-            output = policy.generate(
-                **inputs, **settings["sampling"], eos_token_id=stops, pad_token_id=tokenizer.pad_token_id
-            )
+            output = policy.generate(**inputs)
         for sampled in output[:, inputs["input_ids"].shape[1] :].tolist():
             length = next((i + 1 for i, token in enumerate(sampled) if token in stops), len(sampled))
             text = tokenizer.decode(sampled[:length], skip_special_tokens=True)

@@ -8,49 +8,47 @@ import os
 
 PACKAGES = ("vllm", "torch")  # whose versions the protocol states
 
-# vLLM's names for what transformers' GenerationConfig calls otherwise.
-NAMES = {"max_new_tokens": "max_tokens"}
+# vLLM's names for what transformers' GenerationConfig calls otherwise; None for what vLLM is not told.
+NAMES = {
+    "max_new_tokens": "max_tokens",
+    "eos_token_id": "stop_token_ids",
+    "do_sample": None,
+    "pad_token_id": None,
+}
 
 
-def sampling_parameters(sampling, seed, stops):
-    """`eval.sampling`, which has GenerationConfig's names, as vLLM's SamplingParams."""
-    from vllm import SamplingParams
-
-    given = {NAMES.get(key, key): value for key, value in sampling.items() if key != "do_sample"}
-    if not sampling["do_sample"]:
+def sampling_fields(decoding, seed):
+    """Decoding settings, which have GenerationConfig's names, as fields of vLLM's SamplingParams."""
+    given = {NAMES.get(key, key): value for key, value in decoding.items()}
+    del given[None]
+    if not decoding["do_sample"]:
         given["temperature"] = 0.0
     if given.get("top_k") == 0:  # all tokens
         given["top_k"] = -1
-    return SamplingParams(**given, seed=seed, stop_token_ids=stops, detokenize=False)
+    return given | {"seed": seed, "detokenize": False}
 
 
-def generate(model, chats, settings, prefill):
-    """Yield `(completion text, number of sampled tokens, truncated)` for each chat, in order.
+def generate(model, tokenizer, prompts, settings, decoding):
+    """Yield `(completion text, number of sampled tokens, truncated)` for each prompt, in order.
 
-    `settings` is the config section `eval`, whose `engine` holds fields of vLLM's EngineArgs. vLLM gets
-    `batch_size` prompts at once.
+    As in `eval_transformers`. `engine` of `settings`, the config section `eval`, holds fields of vLLM's EngineArgs.
+    vLLM gets `batch_size` prompts at once.
     """
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # one process: its seed is ours, and it ends with us
     os.environ["VLLM_NO_USAGE_STATS"] = "1"
     os.environ.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")  # which compiles itself with nvcc if it finds that
-    from transformers import GenerationConfig
-    from vllm import LLM, TokensPrompt
+    from vllm import LLM, SamplingParams, TokensPrompt
 
-    from backends.tokenizer import load_tokenizer, token_ids
-
-    tokenizer = load_tokenizer(model, prefill)
-    stated = GenerationConfig.from_pretrained(model).eos_token_id
-    stops = sorted({tokenizer.eos_token_id, *(stated if isinstance(stated, list) else [stated])} - {None})
     engine = {"dtype": settings["dtype"], "seed": settings["seed"]} | settings.get("engine", {})
-    # generation_config="vllm": the settings are the config's alone, not those of the model's own file.
+    # generation_config="vllm": the settings are ours alone, not those of the model's own file.
     llm = LLM(model=str(model), tokenizer=str(model), generation_config="vllm", **engine)
-    for start in range(0, len(chats), settings["batch_size"]):
-        tokens = token_ids(tokenizer, chats[start : start + settings["batch_size"]])
+    for start in range(0, len(prompts), settings["batch_size"]):
+        tokens = [TokensPrompt(prompt_token_ids=ids) for ids in prompts[start : start + settings["batch_size"]]]
         # Repeated draws of one prompt need seeds of their own, or they would be the same draw.
         parameters = [
-            sampling_parameters(settings["sampling"], settings["seed"] + start + i, stops) for i in range(len(tokens))
+            SamplingParams(**sampling_fields(decoding, settings["seed"] + start + i)) for i in range(len(tokens))
         ]
-        for output in llm.generate([TokensPrompt(prompt_token_ids=ids) for ids in tokens], parameters, use_tqdm=False):
+        for output in llm.generate(tokens, parameters, use_tqdm=False):
             (completion,) = output.outputs
             sampled = list(completion.token_ids)
             text = tokenizer.decode(sampled, skip_special_tokens=True)

@@ -1,16 +1,16 @@
 """What two models would say next: the comparison behind `check_merge` and `export_gguf`."""
 
-from backends.tokenizer import batch
+from backends.tokenizer import batch, token_ids
 
 BATCH = 50  # prompts
 
 
-def next_token_logits(policy, tokenizer, prompts, label):
-    """Logits of the first token of each completion, float32, shape (prompts, vocabulary)."""
+def next_token_logits(policy, tokenizer, chats, label):
+    """Logits of the first token of each completion, float32, shape (chats, vocabulary)."""
     import torch
     from stage.screen import progress
 
-    rows = []
+    prompts, rows = token_ids(tokenizer, chats), []
     for start in progress(range(0, len(prompts), BATCH), label, -(-len(prompts) // BATCH), "batch"):
         with torch.inference_mode():
             inputs = batch(tokenizer, prompts[start : start + BATCH], policy.device)

@@ -10,20 +10,23 @@ EXTRACTORS = ("strict", "flexible", "math_verify")
 EXTRACTOR_VERSION = 1
 
 
-def protocol(task, split, data_sha256, prompt, settings, engine):
+# What a config does not say, and a measurement does: the digest of the problems, the prompts as the model reads them,
+# the complete decoding settings, and `{package: version}` of what generated the completions.
+MEASURED = ("data_sha256", "prompts", "decoding", "engine")
+
+
+def protocol(task, split, prompt, settings, measured):
     """Everything that a score depends on besides the policy: `{field: value}`.
 
-    `prompt` and `settings` are the config sections `prompt` and `eval`, `engine` is `{package: version}` of what
-    generated the completions.
+    `prompt` and `settings` are the task's config sections `prompt` and `eval`, `measured` has the fields of MEASURED.
     """
     return {
         "task": task,
         "split": split,
-        "data_sha256": data_sha256,
         "prompt": prompt,
         "eval": settings,
-        "engine": engine,
         "extractor_version": EXTRACTOR_VERSION,
+        **{field: measured[field] for field in MEASURED},
     }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from stage.files import read_json
 
 # Counts up when a record of this code can no longer be read by the code before it.
-FORMAT = 2
+FORMAT = 3
 
 # The results of a run are at its top, those of the run with its controls below.
 SCOPES = (Path(), Path("controls"))

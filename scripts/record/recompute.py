@@ -2,8 +2,9 @@
 
 from reasoning.comparison import compare
 from reasoning.contamination import verbatim
+from reasoning.overrides import of_task
 from reasoning.policies import problem_count, trained_policies
-from reasoning.protocol import protocol, protocol_hash
+from reasoning.protocol import MEASURED, protocol, protocol_hash
 from reasoning.results import gather
 from reasoning.rows import read_results
 from reasoning.scoring import judge_again, summarise
@@ -39,11 +40,12 @@ def recomputed_numbers(results, scope):
 
 def by_config(config, scope, results):
     """What a record's config says of `results` in one scope, and what they are, as two values to compare."""
-    split, policies = config["eval"]["split"], trained_policies(config, controls=bool(scope.name))
+    policies = trained_policies(config, controls=bool(scope.name))
     expected = {"run": config["run"], "headline": config["headline"], "policy": policies[0], "tasks": {}}
     for task in config["evaluate_on"]:
-        n, subset = problem_count(config["tasks"][task], split)
-        measured = protocol(task, split, None, config["prompt"], config["eval"], None)
+        prompt, settings = of_task(config, "prompt", task), of_task(config, "eval", task)
+        n, subset = problem_count(config["tasks"][task], settings["split"])
+        measured = protocol(task, settings["split"], prompt, settings, dict.fromkeys(MEASURED))
         expected["tasks"][task] = {
             policy: {"n": n, "subset": subset, "protocol": measured} for policy in ["base", *policies]
         }
@@ -51,7 +53,7 @@ def by_config(config, scope, results):
     for task, entry in results["tasks"].items():
         found["tasks"][task] = {
             policy: {key: value["metrics"][key] for key in ("n", "subset")}
-            | {"protocol": value["metrics"]["protocol"] | {"data_sha256": None, "engine": None}}
+            | {"protocol": value["metrics"]["protocol"] | dict.fromkeys(MEASURED)}
             for policy, value in entry["policies"].items()
         }
     return expected, found

@@ -2,6 +2,7 @@
 
 import json
 
+from reasoning.overrides import of_task
 from reasoning.rows import marked_row, marked_task, rows
 from stage.files import read_json
 
@@ -67,6 +68,7 @@ def eval_result(config, row):
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
     data = on_hub(config["tasks"][row["task"]]["source"])
+    examples = of_task(config, "prompt", row["task"])["examples"]
     if data is None or marked_row(row) != row["task"]:
         return None
     entry = EvalResultEntry(
@@ -74,7 +76,7 @@ def eval_result(config, row):
         task_id=row["task"],
         dataset_revision=data["revision"],
         value=round(100 * row["value"], 2),
-        notes=f"exact match by the extractor {row['extractor']}, {len(config['prompt']['examples'])} worked examples; "
+        notes=f"exact match by the extractor {row['extractor']}, {len(examples)} worked examples; "
         "the whole protocol is in protocol.json",
     )
     return yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False)
@@ -92,7 +94,7 @@ def card(template, config, command, policy, results, training, gguf, citation):
         rows=table,
         claims=[claim(marked_task(task, entry), policy, changes[task][results["headline"]]) for task, entry in tasks],
         front_matter=front_matter(config, table),
-        prompt=json.dumps(config["prompt"], indent=2),
+        prompt=json.dumps(of_task(config, "prompt", config["task"]), indent=2),
         adapter_folder="" if config["hub"]["contents"] == "adapter" else "adapter/",
         gguf=[read_json(path) for path in gguf],
         bibtex=bibtex(citation),

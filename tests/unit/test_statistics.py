@@ -5,7 +5,7 @@ from statistics import stdev
 import numpy
 import pytest
 from reasoning.comparison import compare
-from reasoning.protocol import protocol, protocol_hash, require_equal
+from reasoning.protocol import MEASURED, protocol, protocol_hash, require_equal
 from reasoning.statistics import new_training, over_seeds, paired, quantiles, same_policy, score
 from scipy.stats import t, ttest_1samp, ttest_ind
 
@@ -66,10 +66,13 @@ def test_other_problems_are_refused():
         compare([sample(0, True, True)], [sample(1, True, True)])
 
 
+MEASURED_VALUES = {"data_sha256": "0" * 64, "prompts": {}, "decoding": {}, "engine": {"torch": "2"}}
+
+
 def test_other_protocols_are_refused_by_name():
     metrics = []
     for batch_size in (8, 16):
-        value = protocol("t", "test", "0" * 64, {"system": ""}, {"batch_size": batch_size}, {"torch": "2"})
+        value = protocol("t", "test", {"system": ""}, {"batch_size": batch_size}, MEASURED_VALUES)
         metrics.append({"protocol": value, "protocol_hash": protocol_hash(value)})
     with pytest.raises(SystemExit, match=r"measured differently \(eval\)"):
         require_equal(*metrics)
@@ -77,9 +80,19 @@ def test_other_protocols_are_refused_by_name():
 
 
 def test_other_engine_versions_are_refused_by_name():
-    values = [protocol("t", "test", "0" * 64, {}, {}, {"torch": version}) for version in ("2.12", "2.13")]
+    versions = [MEASURED_VALUES | {"engine": {"torch": version}} for version in ("2.12", "2.13")]
+    values = [protocol("t", "test", {}, {}, measured) for measured in versions]
     metrics = [{"protocol": value, "protocol_hash": protocol_hash(value)} for value in values]
     with pytest.raises(SystemExit, match=r"measured differently \(engine\): .*--forcerun evaluate"):
+        require_equal(*metrics)
+
+
+@pytest.mark.parametrize("field", MEASURED)
+def test_what_was_measured_is_a_part_of_the_protocol(field):
+    """The same config, but other problems, prompts as rendered, decoding as resolved, or engine."""
+    values = [protocol("t", "test", {}, {}, MEASURED_VALUES | {field: value}) for value in ("a", "b")]
+    metrics = [{"protocol": value, "protocol_hash": protocol_hash(value)} for value in values]
+    with pytest.raises(SystemExit, match=rf"measured differently \({field}\)"):
         require_equal(*metrics)
 
 

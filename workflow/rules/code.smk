@@ -116,6 +116,11 @@ def backend(kind):
     return f"scripts/backends/{kind}_{config[kind]['backend']}.py"
 
 
+def eval_backend(wildcards):
+    """The file of the backend that evaluates the task in the path."""
+    return f"scripts/backends/eval_{of_task('eval', wildcards.task)['backend']}.py"
+
+
 def source(address):
     """The file that serves a source: `hf://…` is served by scripts/sources/hf.py, a path by path.py."""
     scheme, separator, _ = address.partition("://")

@@ -192,8 +192,30 @@ def settings(*keys):
 
 
 def task_settings(wildcards):
-    """The settings of the task in the path."""
-    return settings("tasks", wildcards.task)(wildcards)
+    """The settings of the task in the path, without its overrides of other sections."""
+    names = runpy.run_path(f"{ROOT}scripts/reasoning/overrides.py")
+    value = {key: value for key, value in config["tasks"][wildcards.task].items() if key not in names["OVERRIDABLE"]}
+    return json.dumps(value, sort_keys=True)
+
+
+def of_task(section, task):
+    """Section `prompt` or `eval` as a task overrides it."""
+    return runpy.run_path(f"{ROOT}scripts/reasoning/overrides.py")["of_task"](config, section, task)
+
+
+def section_of_task(section, task=None):
+    """The same as one JSON value, of a task or of the task in the path, as a function of the wildcards."""
+    return lambda wildcards: json.dumps(of_task(section, task or wildcards.task), sort_keys=True)
+
+
+def measured_split(wildcards):
+    """The problems that the task in the path is evaluated on."""
+    return f"<results>/data/{wildcards.task}/{of_task('eval', wildcards.task)['split']}.jsonl"
+
+
+def eval_threads(wildcards):
+    """The CPU threads that the task in the path is evaluated with."""
+    return of_task("eval", wildcards.task)["threads"]
 
 
 def arm_settings(section):

@@ -39,6 +39,7 @@ rule download_data:
     log:
         "<logs>/download_data/{task}.log",
     cache: True
+    priority: 1
     params:
         task=task_settings,
         source=lambda wildcards: contents(config["tasks"][wildcards.task]["source"]),
@@ -70,8 +71,9 @@ rule format_gsm8k:
     log:
         "<logs>/format_gsm8k/{task}.log",
     cache: True
+    priority: 1
     params:
-        prompt=settings("prompt"),
+        prompt=section_of_task("prompt"),
         task=task_settings,
     message:
         "Write the prompts of {wildcards.task}"

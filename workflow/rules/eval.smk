@@ -6,9 +6,9 @@ rule evaluate:
     """Measure a policy on a task; base and trained policies alike."""
     input:
         script=stage("evaluate"),
-        modules=modules("evaluate", backend("eval")),
+        modules=lambda wildcards: modules("evaluate", eval_backend(wildcards)),
         model="<results>/models/{policy}",
-        data=f"<results>/data/{{task}}/{config['eval']['split']}.jsonl",
+        data=measured_split,
     output:
         metrics="<results>/eval/{task}/{policy}/metrics.json",
         samples="<results>/eval/{task}/{policy}/samples.jsonl",
@@ -16,13 +16,14 @@ rule evaluate:
         "<logs>/evaluate/{task}/{policy}.log",
     benchmark:
         "<logs>/evaluate/{task}/{policy}.tsv"
-    threads: config["eval"]["threads"]
+    priority: 1  # before training: a prompt or a task that cannot be measured stops the run here
+    threads: eval_threads
     resources:
         gpu=1,
     params:
         env=MODEL_ENV,
-        eval=settings("eval"),
-        prompt=settings("prompt"),
+        eval=section_of_task("eval"),
+        prompt=section_of_task("prompt"),
         task=task_settings,
     message:
         "Evaluate {wildcards.policy} on {wildcards.task}"
@@ -74,19 +75,19 @@ rule probe_contamination:
         script=stage("probe_contamination"),
         modules=modules("probe_contamination"),
         model="<results>/models/base",
-        data=f"<results>/data/{{task}}/{config['eval']['split']}.jsonl",
+        data=measured_split,
     output:
         probe="<results>/probe/{task}.json",
     log:
         "<logs>/probe_contamination/{task}.log",
     benchmark:
         "<logs>/probe_contamination/{task}.tsv"
-    threads: config["eval"]["threads"]
+    threads: eval_threads
     resources:
         gpu=1,
     params:
         env=MODEL_ENV,
-        eval=settings("eval"),
+        eval=section_of_task("eval"),
         problems=config["probe"]["problems"],
     message:
         "Ask whether the base model knows {wildcards.task} by heart"
@@ -107,14 +108,14 @@ rule export_lm_eval:
     input:
         script=stage("export_lm_eval"),
         modules=modules("export_lm_eval"),
-        data=f"<results>/data/{{task}}/{config['eval']['split']}.jsonl",
+        data=measured_split,
     output:
         yaml="<results>/lm_eval/{task}.yaml",
     log:
         "<logs>/export_lm_eval/{task}.log",
     params:
-        prompt=settings("prompt"),
-        eval=settings("eval"),
+        prompt=section_of_task("prompt"),
+        eval=section_of_task("eval"),
     message:
         "Write {wildcards.task} for lm-evaluation-harness"
     shell:

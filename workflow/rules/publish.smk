@@ -105,7 +105,7 @@ rule export_gguf:
         type=config["hub"]["gguf"] or "F16",
         name=lambda wildcards: f"{config['run']}-{wildcards.policy}",
         merge=settings("merge"),
-        prompt=settings("prompt"),
+        prompt=section_of_task("prompt", config["task"]),
     message:
         "Write {wildcards.policy} as GGUF"
     shell:

@@ -31,7 +31,7 @@ rule train_grpo:
         launch=launch(config["train"]["processes"]),
         train=arm_settings("train"),
         rewards=arm_settings("rewards"),
-        prompt=settings("prompt"),
+        prompt=section_of_task("prompt", config["task"]),
         source=config["model"]["source"],
     message:
         "Train {wildcards.arm}, seed {wildcards.seed}"
@@ -107,7 +107,7 @@ rule check_merge:
         env=MODEL_ENV,
         merge=settings("merge"),
         train=arm_settings("train"),
-        prompt=settings("prompt"),
+        prompt=section_of_task("prompt", config["task"]),
     message:
         "Check that merged {wildcards.arm}, seed {wildcards.seed}, is the trained policy"
     shell:

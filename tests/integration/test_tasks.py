@@ -1,0 +1,81 @@
+"""A second protocol is a task of its own: another prompt and other decoding for the same problems."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def two(checkout):
+    """A checkout whose second task asks the same problems otherwise."""
+    same = checkout.settings["tasks"]["word_problems"] | {"limit": {}}
+    checkout.settings["tasks"]["spoken"] = same | {
+        "prompt": {"system": None, "prefill": "So: "},
+        "eval": {"split": "dev", "threads": 1, "batch_size": 3, "sampling": {"max_new_tokens": 4}},
+    }
+    checkout.settings["evaluate_on"] = ["word_problems", "spoken"]
+    checkout.write()
+    return checkout
+
+
+def commands(checkout, *arguments):
+    """The shell commands that a run would execute."""
+    process = checkout.snakemake("--dry-run", "--printshellcmds", *arguments)
+    assert process.returncode == 0, process.stdout + process.stderr
+    return (process.stdout + process.stderr).split("\nrule ")
+
+
+def test_only_its_own_jobs_have_its_overrides(two):
+    jobs = commands(two)
+    evaluations = [job for job in jobs if "scripts/evaluate.py" in job]
+    assert len(evaluations) == 4
+    for job in evaluations:
+        spoken = "eval/spoken/" in job
+        assert ("data/spoken/dev.jsonl" in job) == ('"batch_size": 3' in job) == ('"prefill": "So: "' in job) == spoken
+        assert ("data/word_problems/test.jsonl" in job) == ('"system": "Be brief."' in job) == (not spoken)
+        assert ('"max_new_tokens": 4' in job) == spoken and '"do_sample": false' in job
+    (training,) = [job for job in jobs if "scripts/train_grpo.py" in job]
+    assert '"prefill": ""' in training and "data/spoken" not in training
+
+
+def test_an_override_asks_for_its_own_jobs_alone(two):
+    """Neither a download nor a training hangs on how another task is asked."""
+    before = commands(two)
+    two.settings["tasks"]["spoken"]["prompt"]["prefill"] = "Well: "
+    two.settings["tasks"]["spoken"]["eval"]["batch_size"] = 2
+    two.write()
+    changed = [job for job in commands(two) if job not in before]
+    assert changed and all("spoken" in job or "report" in job or "package_model" in job for job in changed)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"prompt": {"sytem": ""}}, "config: tasks.spoken.prompt has no key sytem"),
+        ({"eval": {"sampling": {"max_new_tokens": 0}}}, "config: tasks.spoken.eval.sampling.max_new_tokens"),
+        ({"eval": {"backend": "ollama"}}, "config: tasks.spoken.eval.backend"),
+    ],
+)
+def test_overrides_are_checked(two, change, says):
+    two.settings["tasks"]["spoken"] |= change
+    two.write()
+    process = two.snakemake("--dry-run")
+    assert process.returncode != 0 and says in process.stdout + process.stderr
+
+
+def test_its_numbers_have_their_own_address_and_protocol(two):
+    wanted = [f"results/tiny/eval/{task}/base/metrics.json" for task in ("word_problems", "spoken")]
+    process = two.snakemake("--", *wanted)
+    assert process.returncode == 0, process.stdout + process.stderr
+    first, second = (json.loads((two.folder / path).read_text()) for path in wanted)
+    assert (first["n"], second["n"]) == (20, 8)
+    assert second["protocol"]["split"] == "dev" and second["protocol"]["eval"]["batch_size"] == 3
+    assert first["protocol"]["decoding"]["sampling"]["max_new_tokens"] == 8
+    assert second["protocol"]["decoding"]["sampling"] == {
+        **{"do_sample": False, "max_new_tokens": 4, "repetition_penalty": 1.0, "eos_token_id": [0], "pad_token_id": 0}
+    }
+    assert first["protocol"]["prompts"]["first"].startswith("<|system|>Be brief.<|end|><|user|>")
+    assert second["protocol"]["prompts"]["first"].startswith("<|user|>")
+    assert second["protocol"]["prompts"]["first"].endswith("<|assistant|>So: ")
+    samples = (two.folder / wanted[1]).with_name("samples.jsonl").read_text().splitlines()
+    assert all(json.loads(line)["completion"].startswith("So: ") for line in samples)

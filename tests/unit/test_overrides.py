@@ -1,0 +1,25 @@
+"""A task's overrides of the sections prompt and eval."""
+
+import yaml
+from reasoning.overrides import merged, of_task
+
+CONFIG = yaml.safe_load(open("config/config.yaml"))
+
+
+def test_merged_key_by_key():
+    assert merged({"a": {"b": 1, "c": [1, 2]}, "d": 0}, {"a": {"c": [3]}, "e": {"f": 1}}) == {
+        "a": {"b": 1, "c": [3]},
+        "d": 0,
+        "e": {"f": 1},
+    }
+
+
+def test_a_task_without_overrides_has_the_sections_of_the_config():
+    assert all(of_task(CONFIG, section, "gsm8k") == CONFIG[section] for section in ("prompt", "eval"))
+
+
+def test_a_task_has_what_it_states_and_the_rest_of_the_section():
+    task = CONFIG["tasks"]["gsm8k"] | {"prompt": {"system": None}, "eval": {"sampling": {"max_new_tokens": 99}}}
+    config = CONFIG | {"tasks": {"gsm8k": task}}
+    assert of_task(config, "prompt", "gsm8k") == CONFIG["prompt"] | {"system": None}
+    assert of_task(config, "eval", "gsm8k")["sampling"] == {"max_new_tokens": 99, "do_sample": False}
