@@ -21,7 +21,7 @@ def complete(engine, args, problems, prompt, settings, n=1):
     completions = engine.generate(args.model, [problem["prompt"] for problem in asked], settings, prompt["prefill"])
     label = f"evaluate {args.metrics.parent.name} on {args.task}"
     judged = (
-        judge(problem["answer"], prompt["prefill"] + text, tokens, truncated, prompt)
+        judge(problem["id"], problem["answer"], prompt["prefill"] + text, tokens, truncated, prompt)
         for problem, (text, tokens, truncated) in zip(
             asked, progress(completions, label, len(asked), "completion"), strict=True
         )

@@ -7,7 +7,7 @@ import json
 EXTRACTORS = ("strict", "flexible", "math_verify")
 
 # Counts up when a change of the extractors can change a score (the CHANGELOG says which and why).
-EXTRACTOR_VERSION = 1
+EXTRACTOR_VERSION = 2
 
 
 def protocol(task, split, data_sha256, prompt, settings, engine):
