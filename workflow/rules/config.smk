@@ -1,6 +1,7 @@
 # The settings: the package's defaults completed by what the user gives, checked, as values that Snakemake can compare.
 import copy
 import json
+import re
 import runpy
 from pathlib import Path
 
@@ -38,12 +39,27 @@ def trained_policies(scope=""):
     return names["trained_policies"](config, controls=bool(scope))
 
 
+def check_patterns():
+    """Stop on a pattern of the prompt that Python cannot compile, or that does not say which part is the answer."""
+    for key in ("answer", "format"):
+        try:
+            groups = re.compile(config["prompt"][key], re.DOTALL).groups
+        except re.error as error:
+            raise WorkflowError(f"config: prompt.{key} is not a regular expression: {error}: correct it, or quote it")
+        if key == "answer" and groups != 1:
+            raise WorkflowError(
+                f"config: prompt.answer has {groups} groups: put the answer, and nothing else, in (…), and write (?:…) "
+                "for other brackets"
+            )
+
+
 def check_config():
     """Stop on a config that cannot run, in one line and before anything is made."""
     schema = read_yaml("workflow/schemas/config.schema.yaml")
     validator = jsonschema.Draft202012Validator(schema)
     if error := jsonschema.exceptions.best_match(validator.iter_errors(config)):
         raise WorkflowError(explain(error))
+    check_patterns()
     for task in sorted({config["task"], *config["evaluate_on"]} - set(config["tasks"])):
         raise WorkflowError(f"config: there is no task {task}; tasks has {', '.join(config['tasks'])}")
     repo_id, count = config["hub"]["repo_id"], len(trained_policies())
