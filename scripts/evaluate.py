@@ -29,7 +29,7 @@ def complete(generate, args, problems, prompts, prompt, n=1):
     completions = generate([ids for ids in prompts for _ in range(n)])
     label = f"evaluate {args.metrics.parent.name} on {args.task}"
     judged = (
-        judge(problem["answer"], prompt["prefill"] + text, tokens, truncated, prompt)
+        judge(problem["id"], problem["answer"], prompt["prefill"] + text, tokens, truncated, prompt)
         for problem, (text, tokens, truncated) in zip(
             asked, progress(completions, label, len(asked), "completion"), strict=True
         )

@@ -7,7 +7,7 @@ import json
 EXTRACTORS = ("strict", "flexible", "math_verify")
 
 # Counts up when a change of the extractors can change a score (the CHANGELOG says which and why).
-EXTRACTOR_VERSION = 1
+EXTRACTOR_VERSION = 2
 
 
 # What a config does not say, and a measurement does: the digest of the problems, the prompts as the model reads them,

@@ -4,7 +4,7 @@ import hashlib
 import re
 
 from reasoning.answer import extract_strict
-from reasoning.number import NUMBER, number
+from reasoning.number import NUMBER, as_seen, number
 
 COMPUTED = re.compile(rf"=\s*({NUMBER.pattern})")
 
@@ -26,7 +26,7 @@ def steps(text, problem, prompt):
     step. Only results count, not how they were obtained. 0 if the number of results is not that of the gold solution:
     a policy rewarded for the first step of any problem learns to stop there. 0 if gold has no annotated step.
     """
-    computed, gold = [number(result) for result in COMPUTED.findall(text)], problem["steps"]
+    computed, gold = [number(result) for result in COMPUTED.findall(as_seen(text))], problem["steps"]
     if not gold or len(computed) != len(gold):
         return 0.0
     return sum(a == b for a, b in zip(computed, gold, strict=True)) / len(gold)

@@ -2,30 +2,39 @@
 
 import re
 
-from reasoning.answer import extract
+from reasoning.answer import extract, unparsed
 from reasoning.pass_at_k import at_k
 from reasoning.protocol import EXTRACTORS
 from reasoning.statistics import quantiles, score
 
 
-def judge(gold, text, tokens, truncated, prompt):
-    """One completion, judged: what each extractor reads in it, and whether that is the gold answer."""
-    extracted = extract(text, prompt["answer"])
-    return {
+def judge(name, gold, text, tokens, truncated, prompt):
+    """One completion of the problem `name`, judged: what each extractor reads in it, and if that is the gold answer.
+
+    `unparsed` is there, and true, if math-verify was not asked. SystemExit if it was and did not come back.
+    """
+    try:
+        extracted = extract(text, prompt["answer"])
+    except TimeoutError as error:
+        raise SystemExit(
+            f"error: problem {name}: {error}: refuse such a text in scripts/reasoning/growth.py, and report it"
+        ) from None
+    judged = {
         "completion": text,
         "tokens": tokens,
         "truncated": truncated,
         "format": re.fullmatch(prompt["format"], text, re.DOTALL) is not None,
         "extracted": extracted,
-        "correct": {name: value == gold for name, value in extracted.items()},
+        "correct": {key: value == gold for key, value in extracted.items()},
     }
+    return judged | ({"unparsed": True} if unparsed(text, prompt["answer"]) else {})
 
 
 def judge_again(sample, prompt):
     """A sample computed anew from its completion, and from those of its draws if it has any."""
 
     def again(judged):
-        return judge(sample["gold"], judged["completion"], judged["tokens"], judged["truncated"], prompt)
+        return judge(sample["id"], sample["gold"], judged["completion"], judged["tokens"], judged["truncated"], prompt)
 
     fresh = {key: sample[key] for key in ("id", "family", "gold")} | again(sample)
     return fresh | ({"draws": list(map(again, sample["draws"]))} if "draws" in sample else {})
@@ -38,6 +47,7 @@ def summarise(samples):
         "n": len(samples),
         "scores": {name: score([s["correct"][name] for s in samples]) for name in EXTRACTORS},
         "format": score([s["format"] for s in samples]),
+        "unparsed": sum(s.get("unparsed", False) for s in samples),
         "truncated": score([s["truncated"] for s in samples]),
         "completion_tokens": quantiles([s["tokens"] for s in samples]),
         "at_k": at_k(samples),

@@ -25,7 +25,7 @@ def test_majority():
 
 
 def sample(i, answers, gold="5"):
-    judged = [judge(gold, f"so\n#### {answer}", 3, False, PROMPT) for answer in answers]
+    judged = [judge(str(i), gold, f"so\n#### {answer}", 3, False, PROMPT) for answer in answers]
     return {"id": str(i), "family": "f", "gold": gold} | judged[0] | {"draws": judged}
 
 

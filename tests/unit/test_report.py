@@ -22,7 +22,8 @@ PROMPT = {"answer": "<answer>([^<]*)</answer>", "format": "<answer>[^<]+</answer
 
 def samples(answers, gold="5"):
     return [
-        {"id": str(i), "family": "f", "gold": gold} | judge(gold, f"<answer>{answer}</answer>", 3, False, PROMPT)
+        {"id": str(i), "family": "f", "gold": gold}
+        | judge(str(i), gold, f"<answer>{answer}</answer>", 3, False, PROMPT)
         for i, answer in enumerate(answers)
     ]
 

@@ -125,6 +125,22 @@ def trained_policies(scope=""):
     return names["trained_policies"](config, controls=bool(scope))
 
 
+def check_patterns():
+    """Stop on a pattern that Python cannot compile, or that does not say which part is the answer; also of a task's."""
+    prompts = {"prompt": config["prompt"]}
+    prompts |= {f"tasks.{name}.prompt": task.get("prompt", {}) for name, task in config["tasks"].items()}
+    for place, key in [(place, key) for place in prompts for key in ("answer", "format") if key in prompts[place]]:
+        try:
+            groups = re.compile(prompts[place][key], re.DOTALL).groups
+        except re.error as error:
+            raise WorkflowError(f"config: {place}.{key} is not a regular expression: {error}: correct it, or quote it")
+        if key == "answer" and groups != 1:
+            raise WorkflowError(
+                f"config: {place}.answer has {groups} groups: put the answer, and nothing else, in (…), and write (?:…) "
+                "for other brackets"
+            )
+
+
 def check_config():
     """Stop on a config that cannot run, in one line and before anything is made."""
     require_given_once()
@@ -134,6 +150,7 @@ def check_config():
     validator = jsonschema.Draft202012Validator(schema)
     if error := jsonschema.exceptions.best_match(validator.iter_errors(config)):
         raise WorkflowError(explain(error))
+    check_patterns()
     for task in sorted({config["task"], *config["evaluate_on"]} - set(config["tasks"])):
         raise WorkflowError(f"config: there is no task {task}; tasks has {', '.join(config['tasks'])}")
     for section, names in (
