@@ -14,14 +14,14 @@ DEPTH = 8  # of brackets
 FLOORS = 3  # of ⌊ and ⌈, each of which costs as much as several brackets
 BARS = 16  # of |, which open and close alike
 
-POWER = r"(?:\^|\*\*)"
-POWERED = "\0"  # stands for a bracket that holds a power
+POWER = r"(?:\^|\*\*|\\(?:exp|sinh|cosh|tanh|Gamma)\b)"
+POWERED, LARGE = "\0", "\1"  # stand for a bracket that holds a power, or else a large number
 # Big arguments of a power, a factorial or a function that sympy computes while it parses; sums, products, integrals
 # and limits, which it may compute to compare them.
 BIG = re.compile(
     rf"[0-9]{{{DIGITS + 1},}}"
     rf"|{POWER}[\s{{(+-]*[0-9.,]{{{EXPONENT + 1},}}"
-    rf"|{POWER}\s*[{{(][^{{}}()]*(?:!|\*|\\cdot|\\times)"
+    rf"|{POWER}\s*[{{(][^{{}}()]*(?:\*|\\cdot|\\times)|{POWER}[^\s=,;$]*!"
     rf"|[0-9,]{{{EXPONENT + 1},}}[\s)}}\]]*!(?=[$\\)}}\]!^*/,])"
     r"|[0-9]\s*!\s*!|!\s*[)}\]]+\s*!"
     r"|\\choose|binom(?!\s*\{\s*[0-9]{1,3}\s*\}\s*\{\s*[0-9]{1,3}\s*\})"
@@ -29,7 +29,7 @@ BIG = re.compile(
     r"|\\(?:sum|prod|int|lim)(?![a-z])"
 )
 TOWER = re.compile(
-    rf"{POWERED}\s*(?:{POWER}|!)|{POWER}[\s+-]*{POWERED}|{POWER}[\s+-]*(?:[0-9.]+|\\?[a-zA-Z]|\\[a-z]+)\s*{POWER}|{POWER}\s*{POWER}"
+    rf"{POWERED}\s*(?:{POWER}|!)|{POWER}[\s+-]*[{POWERED}{LARGE}]|{POWER}[\s+-]*(?:[0-9.]+|\\?[a-zA-Z]|\\[a-z]+)\s*{POWER}|{POWER}\s*{POWER}"
 )
 INNERMOST = re.compile(r"[({\[]([^(){}\[\]]*)[)}\]]")
 OPENING, CLOSING = "({[", ")}]"
@@ -47,12 +47,22 @@ def depth(text):
     return deepest
 
 
+def reduced(bracket):
+    """What stands for an innermost bracket while `has_tower` works outwards."""
+    if re.search(rf"{POWER}|{POWERED}", bracket[1]):
+        return POWERED
+    return LARGE if re.search(rf"[0-9]{{{EXPONENT + 1},}}|{LARGE}", bracket[1]) else "x"
+
+
 def has_tower(text):
-    """Whether a power stands in the base or in the exponent of another; `text` is no deeper than `DEPTH`."""
+    """Whether a power is in the base or in the exponent of another, or a large number is in the exponent.
+
+    `text` is no deeper than `DEPTH`.
+    """
     for _ in range(DEPTH + 1):
         if TOWER.search(text):
             return True
-        text = INNERMOST.sub(lambda m: POWERED if re.search(rf"{POWER}|{POWERED}", m[1]) else "x", text)
+        text = INNERMOST.sub(reduced, text)
     return False
 
 
