@@ -32,6 +32,6 @@ if __name__ == "__main__":
     parser.add_argument(
         "--template", type=Path, default=Path("workflow/report/readme.md.j2"), help="template of the block"
     )
-    parser.add_argument("--readme", type=Path, default=Path("README.md"), help="file to update")
+    parser.add_argument("--readme", type=Path, default=Path("README.md"), help="page to update")
     parser.add_argument("--figure", type=Path, default=Path("images/results.svg"), help="figure to draw")
     run(main, parser)
