@@ -24,8 +24,8 @@ MATH_VERIFY_TAIL = 4000
 def extract_strict(text, pattern):
     """The number in the group of `pattern`'s first match, or None if nothing matches or it is not a number.
 
-    The first match, as in GSM8K's own scorer (openai/grade-school-math, grade_school_math/dataset.py, `extract_answer`):
-    a completion that continues after its answer, or gives several, is scored by the first.
+    It is the first match as in GSM8K's own scorer (openai/grade-school-math, grade_school_math/dataset.py,
+    `extract_answer`): a completion that continues after its answer, or gives several, is scored by the first.
     """
     match = re.search(pattern, text, re.DOTALL)
     return number(match[1]) if match else None

@@ -12,8 +12,8 @@ def gather(metrics, comparisons, merges, probes, samples, trainings):
 
     `metrics`, `comparisons` and `samples` are `{(task, policy): JSON}`, `merges` and `trainings` (the environments
     that policies were trained in) `{policy: JSON}`, and `probes` is `{task: JSON}`. A policy's address is the path of
-    its scores in the run's folder. `leads.<arm>` is the first arm's lead over that arm. Raises SystemExit if scores were
-    measured differently.
+    its scores in the run's folder. `leads.<arm>` is the first arm's lead over that arm. Raises SystemExit if scores
+    were measured differently.
     """
     tasks = {}
     for (task, policy), value in metrics.items():

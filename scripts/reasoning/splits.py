@@ -43,7 +43,7 @@ def require_pinned(path, split, task):
 
 
 def fetch_splits(task, folder):
-    """Write a task's splits to `folder` as checked, canonical JSONL; returns `{split: path}`. `task` is its config section."""
+    """Write a task's splits, checked and in canonical JSONL, to `folder`; returns `{split: path}`."""
     fetch(task["source"], folder, "dataset")
     checked = {split: Path(folder, "checked", f"{split}.jsonl") for split in SPLITS}
     for split, path in checked.items():

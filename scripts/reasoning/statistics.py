@@ -13,7 +13,7 @@ def score(outcomes):
 
 
 def mean_interval(values, seed=0, resamples=10_000):
-    """`(low, high)`: the percentile bootstrap 95 % interval of a mean over problems; the mean twice if all are equal."""
+    """`(low, high)`: percentile bootstrap 95 % interval of a mean over problems; the mean itself if all are equal."""
     import numpy
     from scipy.stats import bootstrap
 

@@ -59,7 +59,7 @@ def show_table():
 def show_error():
     """Make the failed job's own error line the last on the screen: Snakemake has more to say after onerror."""
     failed = [job for each in workflow.scheduler.failed for job in (each.jobs if each.is_group() else [each])]
-    for line in map(error_line, failed) if failed else ["error: interrupted: give the same command again"]:
+    for line in map(error_line, failed) if failed else ["error: interrupted: run the same command again"]:
         atexit.register(print, line, file=sys.stderr, flush=True)
 
 
