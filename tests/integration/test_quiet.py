@@ -1,4 +1,4 @@
-"""What a person sees: a line a job, what the stages print, and last the result or the error."""
+"""What the screen shows: a line per job, the stages' output, and finally the result or the error."""
 
 import os
 import re
@@ -63,7 +63,7 @@ def test_a_failing_run_ends_with_the_error(checkout):
 
 
 def test_an_old_table_is_not_shown(rerun):
-    """A call that makes other things says nothing of the results, nor does one with nothing to do."""
+    """Commands that build other targets, or find nothing to do, do not print the results."""
     (rerun.folder / "results/tiny/data/word_problems/raw/test.jsonl").unlink()
     for arguments in (("--", "results/tiny/data/word_problems/raw/test.jsonl"), ()):
         process = call(rerun.folder, "--configfile", "tiny.yaml", *arguments)
@@ -75,7 +75,7 @@ def test_an_old_table_is_not_shown(rerun):
 
 
 def test_an_interrupted_run_goes_on(checkout):
-    """Ctrl-C in the training: the last line says what to do, and doing it works."""
+    """Ctrl-C during training: the last line says what to do, and that works."""
     command = ["snakemake", "--cores", "2", "--configfile", "tiny.yaml", "--", "results/tiny/adapters/grpo-seed0"]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     with subprocess.Popen(command, cwd=checkout.folder, start_new_session=True, **streams) as process:
