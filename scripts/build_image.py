@@ -3,7 +3,7 @@
     snakemake --cores 1 build_image
 
 The file is named after a digest of what goes into it: if a lock file, the Containerfile or the base changes, the image
-has a new name, and jobs that ran in the old one rerun. The JSON file beside it records the digest of the OCI image,
+has a new name, and jobs that ran in the old one rerun. The JSON file next to it has the digest of the OCI image,
 which is the same wherever it is built. The packed file's own digest is not, because it includes the build time.
 """
 

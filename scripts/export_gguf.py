@@ -63,7 +63,7 @@ def add_tokenizer(writer, folder, vocab_size):
 
 
 def interleave(weights, heads):
-    """Rows of a query or key projection in llama.cpp's order: rotary pairs beside each other, not in two halves."""
+    """Rows of a query or key projection in llama.cpp's order: rotary pairs side by side, not in two halves."""
     return weights.reshape(heads, 2, -1, weights.shape[-1]).swapaxes(1, 2).reshape(weights.shape)
 
 

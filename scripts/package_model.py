@@ -100,5 +100,5 @@ if __name__ == "__main__":
         "--gguf", required=True, type=Path, nargs="*", help="a GGUF file and its comparison, or nothing"
     )
     parser.add_argument("--package", required=True, type=Path, help="directory to write")
-    parser.add_argument("--manifest", required=True, type=Path, help="file for the package's checksums, beside it")
+    parser.add_argument("--manifest", required=True, type=Path, help="file for the package's checksums, outside it")
     run(main, parser)

@@ -138,7 +138,7 @@ def test_one_problem_says_nothing():
 
 
 def test_interval_over_seeds_covers():
-    """In at least 95 % of 400 simulated trainings with three seeds, the interval covers other seeds and problems."""
+    """In 400 simulated studies with three seeds each, the interval covers the true effect about 95 % of the time."""
     rng, effect, covered = numpy.random.default_rng(0), 0.2, 0
     for _ in range(400):
         seeds, problems = rng.normal(0, 0.08, (3, 1)), rng.beta(0.5, 0.5, 100)
