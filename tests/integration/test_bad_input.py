@@ -56,7 +56,7 @@ GOOD = json.dumps(RECORD) + "\n"
         (json.dumps(RECORD | {"question": 5}), {}, "no text under 'question'"),
         (GOOD + '{"question": "Q', {}, "line 2 is not JSON"),
         ("[1]", {}, "not a JSON object"),
-        ("", {}, "no records"),
+        ("", {}, "is empty"),
         (GOOD + GOOD, {}, "2 problems and should have 1"),
         (GOOD, {"sha256": {"test": "0" * 64}}, "is pinned"),
         (GOOD, {"source": "nowhere"}, "no folder nowhere"),
