@@ -23,7 +23,7 @@ def complete(engine, args, problems, prompt, settings, n=1):
     judged = (
         judge(problem["answer"], prompt["prefill"] + text, tokens, truncated, prompt)
         for problem, (text, tokens, truncated) in zip(
-            asked, progress(completions, label, len(asked), "completion"), strict=True
+            asked, progress(completions, label, len(asked), "completions"), strict=True
         )
     )
     for _ in problems:

@@ -26,7 +26,7 @@ def complete(model, questions, settings, label):
         device_map="auto" if device == "cuda" else None,  # layers that do not fit on the GPU stay in CPU memory
     )
     tokenizer, size = load_tokenizer(model), settings["batch_size"]
-    for start in progress(range(0, len(questions), size), label, -(-len(questions) // size), "batch"):
+    for start in progress(range(0, len(questions), size), label, -(-len(questions) // size), "batches"):
         pairs = [halves(question) for question in questions[start : start + size]]
         inputs = tokenizer([first for first, _ in pairs], padding=True, return_tensors="pt").to(device)
         longest = max(len(tokenizer(second).input_ids) for _, second in pairs)

@@ -11,7 +11,7 @@ def next_token_logits(policy, tokenizer, prompts, label):
     from stage.screen import progress
 
     rows = []
-    for start in progress(range(0, len(prompts), BATCH), label, -(-len(prompts) // BATCH), "batch"):
+    for start in progress(range(0, len(prompts), BATCH), label, -(-len(prompts) // BATCH), "batches"):
         with torch.inference_mode():
             inputs = batch(tokenizer, prompts[start : start + BATCH], policy.device)
             rows.append(policy(**inputs, logits_to_keep=1).logits[:, -1].float().cpu())

@@ -53,7 +53,7 @@ class Progress:
         if screen.isatty():
             from tqdm import tqdm
 
-            self.bar = tqdm(total=total, unit=unit, desc=label, file=screen, leave=False)
+            self.bar = tqdm(total=total, unit=f" {unit}", desc=label, file=screen, leave=False)
 
     def update(self, n=1):
         """Count `n` more."""
@@ -66,7 +66,7 @@ class Progress:
         now = time.monotonic()
         if 10 * self.done // self.total > tenth and now - self.shown >= 5:
             self.shown, left = now, (now - self.start) / self.done * (self.total - self.done)
-            say(f"  {self.label}: {self.done} of {self.total} {self.unit}s, about {duration(left)} left")
+            say(f"  {self.label}: {self.done} of {self.total} {self.unit}, about {duration(left)} left")
 
 
 def duration(seconds):
