@@ -65,8 +65,12 @@ class Progress:
             return
         now = time.monotonic()
         if 10 * self.done // self.total > tenth and now - self.shown >= 5:
-            self.shown, left = now, (now - self.start) / self.done * (self.total - self.done)
-            say(f"  {self.label}: {self.done} of {self.total} {self.unit}, about {duration(left)} left")
+            self.shown, elapsed = now, now - self.start
+            left = f"about {duration(elapsed / self.done * (self.total - self.done))} left"
+            say(
+                f"  {self.label}: {self.done} of {self.total} {self.unit}, "
+                + (left if self.done < self.total else f"in {duration(elapsed)}")
+            )
 
 
 def duration(seconds):
