@@ -12,10 +12,10 @@ from stage.screen import run
 
 
 def check_weights(folder, expected):
-    """Stop unless one weights file of the folder has the pinned sha256 (None: nothing is pinned)."""
+    """Stop unless one weights file of the folder has the pinned sha256 (None accepts any)."""
     found = {sha256(p): p.name for p in sorted([*folder.glob("*.safetensors"), *folder.glob("*.gguf")])}
     if not found:
-        raise SystemExit("error: the model's source holds no .safetensors or .gguf file: other formats are not read")
+        raise SystemExit("error: the model's source has no .safetensors or .gguf file: other formats are not supported")
     if expected and expected not in found:
         got = ", ".join(f"{name} has {digest}" for digest, name in found.items())
         raise SystemExit(f"error: model.sha256 is {expected}, but {got}: the download is corrupt or the pin is wrong")
@@ -30,7 +30,7 @@ def dequantize(gguf):
         gguf.parent, gguf_file=gguf.name, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32
     )
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    # The GGUF header's ids reach the model's config but not the tokenizer, which would never stop at its turn's end.
+    # transformers copies the GGUF header's special ids to the config only: without these, generation would not stop.
     tokenizer.eos_token = tokenizer.convert_ids_to_tokens(model.config.eos_token_id)
     tokenizer.pad_token = tokenizer.convert_ids_to_tokens(model.config.pad_token_id)
     model.save_pretrained(gguf.parent)
@@ -47,8 +47,8 @@ def main(args):
         check_weights(folder, config["sha256"])
         for gguf in folder.glob("*.gguf"):
             dequantize(gguf)
-        load_tokenizer(folder)  # a model that cannot be prompted as a chat stops here, not after an hour
-        remove(folder / ".cache")  # the Hub client's notes on its download: times, no content
+        load_tokenizer(folder)  # fails now, not an hour into the run, if there is no chat template
+        remove(folder / ".cache")  # the Hub client's download metadata, which has timestamps
         write_json(folder / "environment.json", environment())
 
 

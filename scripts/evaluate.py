@@ -1,4 +1,4 @@
-"""Evaluate a policy on a task: complete every prompt, score every completion. Base model and trained policy alike."""
+"""Evaluate a policy, base or trained, on a task: complete every prompt and score every completion."""
 
 import argparse
 import json
@@ -16,14 +16,14 @@ from stage.screen import progress, run
 
 
 def complete(engine, args, problems, prompt, settings, n=1):
-    """Yield for each problem the list of its `n` judged completions; `settings` is the config section `eval`."""
+    """Yield the list of `n` scored completions of each problem; `settings` is the config section `eval`."""
     asked = [problem for problem in problems for _ in range(n)]
     completions = engine.generate(args.model, [problem["prompt"] for problem in asked], settings, prompt["prefill"])
     label = f"evaluate {args.metrics.parent.name} on {args.task}"
     judged = (
         judge(problem["answer"], prompt["prefill"] + text, tokens, truncated, prompt)
         for problem, (text, tokens, truncated) in zip(
-            asked, progress(completions, label, len(asked), "completion"), strict=True
+            asked, progress(completions, label, len(asked), "completions"), strict=True
         )
     )
     for _ in problems:
@@ -36,7 +36,7 @@ def main(args):
     expected, subset = problem_count(json.loads(args.task_config), settings["split"])
     if len(problems) != expected:
         raise SystemExit(
-            f"error: {args.data} has {len(problems)} problems and should have {expected}: format them again, with "
+            f"error: {args.data} has {len(problems)} problems and should have {expected}: format them again with "
             "snakemake --forcerun format_gsm8k"
         )
     fix(settings["seed"], settings["threads"])

@@ -13,7 +13,7 @@ from stage.screen import run
 
 
 def gold(problem, name):
-    """The canonical gold answer of a problem called `name`; SystemExit if it is not a number."""
+    """The canonical gold answer of the problem with id `name`; raises SystemExit if it is not a number."""
     text = final_answer(problem)
     if (value := number(text)) is None:
         raise SystemExit(f"error: problem {name}: the answer {text!r} is not a number")
@@ -32,11 +32,11 @@ def format_problem(problem, name, prompt):
 
 
 def split_dev(train, test, dev, seed):
-    """(train, dev): `dev` problems drawn at random; a question that is also in test is dropped, so that none leaks."""
+    """(train, dev), with `dev` problems drawn at random; questions that are also in test are dropped."""
     held_out = {problem["question"] for problem in test}
     train = [problem for problem in train if problem["question"] not in held_out]
     if dev >= len(train):
-        raise SystemExit(f"error: a dev split of {dev} leaves none of the {len(train)} training problems to train on")
+        raise SystemExit(f"error: a dev split of {dev} leaves none of the {len(train)} training problems: lower `dev`")
     drawn = set(random.Random(seed).sample(range(len(train)), dev))
     return [p for i, p in enumerate(train) if i not in drawn], [p for i, p in enumerate(train) if i in drawn]
 

@@ -14,7 +14,7 @@ from stage.screen import progress, run
 
 
 def complete(model, questions, settings, label):
-    """Yield what the model in directory `model` writes after the first half of each question, in order."""
+    """Yield the model's continuation of the first half of each question, in order; `model` is its directory."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -23,10 +23,10 @@ def complete(model, questions, settings, label):
         model,
         dtype=getattr(torch, settings["dtype"]),
         attn_implementation=attention_for(device),
-        device_map="auto" if device == "cuda" else None,  # layers that the GPU cannot hold stay in the machine's memory
+        device_map="auto" if device == "cuda" else None,  # layers that do not fit on the GPU stay in CPU memory
     )
     tokenizer, size = load_tokenizer(model), settings["batch_size"]
-    for start in progress(range(0, len(questions), size), label, -(-len(questions) // size), "batch"):
+    for start in progress(range(0, len(questions), size), label, -(-len(questions) // size), "batches"):
         pairs = [halves(question) for question in questions[start : start + size]]
         inputs = tokenizer([first for first, _ in pairs], padding=True, return_tensors="pt").to(device)
         longest = max(len(tokenizer(second).input_ids) for _, second in pairs)
@@ -52,7 +52,7 @@ def main(args):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--eval-config", required=True, help="the config section `eval`, as JSON")
-    parser.add_argument("--problems", required=True, type=int, help="how many of the problems")
+    parser.add_argument("--problems", required=True, type=int, help="number of problems")
     parser.add_argument("--model", required=True, type=Path, help="directory of the base model")
     parser.add_argument("--data", required=True, type=Path, help="formatted problems, JSONL")
     parser.add_argument("--probe", required=True, type=Path, help="JSON to write")

@@ -2,9 +2,9 @@
 
     snakemake --cores 1 verify
 
-First the record: every file has its digest, every completion its extractions, and every score, interval and comparison
-follows from the completions. Then, if this machine has the same run: is each score identical to the published one,
-inside its 95 % interval, or outside? Exits with 1 on any mismatch.
+First the record: checksums are checked, and extractions, scores, intervals and comparisons are recomputed from the
+completions. Then, if the same run was made here: is each score identical to the published one, inside its 95 %
+interval, or outside? Exits with 1 on any mismatch.
 """
 
 import argparse
@@ -20,9 +20,9 @@ from stage.screen import run, say
 
 
 def verify(record):
-    """`(wrong, words)`: the mismatches of a record, one line each, and in words what was recomputed."""
+    """`(wrong, words)`: a record's mismatches, one line each, and a phrase that says what was recomputed."""
     wrong, count = damage(record), 0
-    try:  # a record may hold anything, and one that cannot be read is a mismatch like any other
+    try:  # a record that cannot be read is a mismatch too
         if format_of(record) != FORMAT:
             found, words = verify_by_own_code(record)
             return wrong + found, words
@@ -54,13 +54,13 @@ def main(args):
     outside = [address for address, _, _, verdict in judged.values() if verdict not in ("identical", "within")]
     write_json(args.verified, {"wrong": wrong, "fresh": [list(row) for row in judged.values()]})
     if wrong or outside:
-        raise SystemExit(f"error: {len(wrong) + len(outside)} mismatches, listed above: results are not as published")
+        raise SystemExit(f"error: {len(wrong) + len(outside)} mismatches with the published results, listed above")
     say("every published number was reproduced from its completions")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records", type=Path, default=Path("results/published"), help="folder of the records")
+    parser.add_argument("--records", type=Path, default=Path("results/published"), help="folder of published records")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of fresh runs")
     parser.add_argument("--verified", type=Path, default=Path("results/verified.json"), help="JSON to write")
     run(main, parser)

@@ -1,4 +1,4 @@
-"""Sample with transformers' own generate: any machine, the same engine as the rollouts of `train_trl`."""
+"""Sample with transformers' generate, on any machine: the same engine as for the rollouts of `train_trl`."""
 
 PACKAGES = ("transformers", "torch")  # whose versions the protocol states
 
@@ -6,8 +6,8 @@ PACKAGES = ("transformers", "torch")  # whose versions the protocol states
 def generate(model, chats, settings, prefill):
     """Yield `(completion text, number of sampled tokens, truncated)` for each chat, in order.
 
-    `settings` is the config section `eval`. Prompts are batched in the order given: in one batch, padding changes the
-    last bits of the logits, so batches are part of the protocol.
+    `settings` is the config section `eval`. Prompts are batched in the given order: padding changes the last bits of
+    the logits, so the batches are part of the protocol.
     """
     import torch
     from speed.grouped_attention import attention_for

@@ -1,6 +1,6 @@
 """Sample with vLLM: the engine for GPUs.
 
-Its numbers are not bit for bit those of `eval_transformers`: the protocol names the engine, so that scores of the two
+Its numbers are not bit-identical to those of `eval_transformers`. The protocol names the engine, so scores of the two
 are never compared.
 """
 
@@ -8,12 +8,12 @@ import os
 
 PACKAGES = ("vllm", "torch")  # whose versions the protocol states
 
-# vLLM's names for what transformers' GenerationConfig calls otherwise.
+# transformers' GenerationConfig name -> vLLM's, if they differ.
 NAMES = {"max_new_tokens": "max_tokens"}
 
 
 def sampling_parameters(sampling, seed, stops):
-    """`eval.sampling`, which has GenerationConfig's names, as vLLM's SamplingParams."""
+    """vLLM's SamplingParams from `eval.sampling`, which uses the names of GenerationConfig."""
     from vllm import SamplingParams
 
     given = {NAMES.get(key, key): value for key, value in sampling.items() if key != "do_sample"}
@@ -30,9 +30,9 @@ def generate(model, chats, settings, prefill):
     `settings` is the config section `eval`, whose `engine` holds fields of vLLM's EngineArgs. vLLM gets
     `batch_size` prompts at once.
     """
-    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # one process: its seed is ours, and it ends with us
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # in this process: seeded and stopped with it
     os.environ["VLLM_NO_USAGE_STATS"] = "1"
-    os.environ.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")  # which compiles itself with nvcc if it finds that
+    os.environ.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")  # it compiles itself if it finds nvcc
     from transformers import GenerationConfig
     from vllm import LLM, TokensPrompt
 
@@ -42,11 +42,11 @@ def generate(model, chats, settings, prefill):
     stated = GenerationConfig.from_pretrained(model).eos_token_id
     stops = sorted({tokenizer.eos_token_id, *(stated if isinstance(stated, list) else [stated])} - {None})
     engine = {"dtype": settings["dtype"], "seed": settings["seed"]} | settings.get("engine", {})
-    # generation_config="vllm": the settings are the config's alone, not those of the model's own file.
+    # generation_config="vllm" ignores the model's generation_config.json: all settings come from the config.
     llm = LLM(model=str(model), tokenizer=str(model), generation_config="vllm", **engine)
     for start in range(0, len(chats), settings["batch_size"]):
         tokens = token_ids(tokenizer, chats[start : start + settings["batch_size"]])
-        # Repeated draws of one prompt need seeds of their own, or they would be the same draw.
+        # Each draw of a prompt needs its own seed, or all would be the same.
         parameters = [
             sampling_parameters(settings["sampling"], settings["seed"] + start + i, stops) for i in range(len(tokens))
         ]

@@ -1,4 +1,4 @@
-"""What two models would say next: the comparison behind `check_merge` and `export_gguf`."""
+"""Compare the next-token logits of two models, for `check_merge` and `export_gguf`."""
 
 from backends.tokenizer import batch
 
@@ -11,7 +11,7 @@ def next_token_logits(policy, tokenizer, prompts, label):
     from stage.screen import progress
 
     rows = []
-    for start in progress(range(0, len(prompts), BATCH), label, -(-len(prompts) // BATCH), "batch"):
+    for start in progress(range(0, len(prompts), BATCH), label, -(-len(prompts) // BATCH), "batches"):
         with torch.inference_mode():
             inputs = batch(tokenizer, prompts[start : start + BATCH], policy.device)
             rows.append(policy(**inputs, logits_to_keep=1).logits[:, -1].float().cpu())
@@ -19,7 +19,7 @@ def next_token_logits(policy, tokenizer, prompts, label):
 
 
 def logit_differences(expected, found):
-    """How alike the logits are: the share of rows with the same largest one, the largest and the mean difference."""
+    """How similar the logits are: the share of rows with the same argmax, the largest and the mean difference."""
     distance = (expected - found).abs()
     return {
         "agreement": (expected.argmax(-1) == found.argmax(-1)).float().mean().item(),

@@ -1,12 +1,12 @@
-"""The tokenizer and chat template, in one place: rollouts and every evaluation engine read prompts the same way."""
+"""The tokenizer and chat template: rollouts and every evaluation engine tokenize prompts the same way."""
 
 import json
 
 
 def load_tokenizer(model, prefill=""):
-    """The tokenizer of the model in a directory, for batches: it pads on the left, and has a token to pad with.
+    """The tokenizer of the model in a directory, for batches: it pads on the left and has a padding token.
 
-    Every completion begins with `prefill`. Raises SystemExit for a model without a chat template.
+    Every completion begins with `prefill`. Raises SystemExit if the model has no chat template.
     """
     from transformers import AutoTokenizer
 
@@ -20,8 +20,8 @@ def prepared(tokenizer, prefill):
     """
     if not tokenizer.chat_template:
         raise SystemExit(
-            "error: the model has no chat template: choose an instruction-tuned model, or put a chat_template.jinja "
-            "into its folder and give that folder as model.source"
+            "error: the model has no chat template: choose an instruction-tuned model, or add a chat_template.jinja "
+            "to its folder and set model.source to that folder"
         )
     if prefill:
         tokenizer.chat_template += "{% if add_generation_prompt %}{{ " + json.dumps(prefill) + " }}{% endif %}"
@@ -30,7 +30,7 @@ def prepared(tokenizer, prefill):
 
 
 def token_ids(tokenizer, chats):
-    """Each chat as the token ids that the model is given, a list of lists."""
+    """The token ids of each chat as the model reads it, a list of lists."""
     return tokenizer.apply_chat_template(chats, add_generation_prompt=True)["input_ids"]
 
 

@@ -1,9 +1,9 @@
-"""What counts as the answer of a completion. Reward and metric both ask here, so they cannot disagree.
+"""What counts as the answer in a completion. Reward and metric share this module, so they cannot disagree.
 
 Three extractors, always reported together:
 
-strict       the content of the answer tag that the prompt asks for, and only if it is a number
-flexible     the last number of the text, whatever the format
+strict       the content of the answer tag that the prompt asks for, if it is a number
+flexible     the last number in the text, whatever the format
 math_verify  the library of that name (github.com/huggingface/Math-Verify)
 
 Text is matched, never executed.
@@ -17,15 +17,15 @@ from reasoning.number import NUMBER, number
 
 LATEX_SPACING = re.compile(r"\\[,!;]")
 
-# math-verify parses with sympy, whose time grows faster than the text; the answer is at the end.
+# math-verify parses with sympy, in time that grows faster than linearly; the answer is at the end.
 MATH_VERIFY_TAIL = 4000
 
 
 def extract_strict(text, pattern):
-    """The number that `pattern`'s one group finds first, or None if there is none or it is not a number.
+    """The number in the group of `pattern`'s first match, or None if nothing matches or it is not a number.
 
-    First, as in GSM8K's own scorer (openai/grade-school-math, grade_school_math/dataset.py, `extract_answer`):
-    a completion that goes on after its answer, or gives several, is judged by the first.
+    It is the first match as in GSM8K's own scorer (openai/grade-school-math, grade_school_math/dataset.py,
+    `extract_answer`): a completion that continues after its answer, or gives several, is scored by the first.
     """
     match = re.search(pattern, text, re.DOTALL)
     return number(match[1]) if match else None
@@ -41,7 +41,7 @@ def extract_math_verify(text):
     """math-verify's reading of the text as a canonical number, or None if it finds no plain number."""
     from math_verify import parse  # imports sympy, which takes half a second
 
-    logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns that no timeout is set: the tail is short
+    logging.getLogger("math_verify").setLevel(logging.ERROR)  # silences its warning about the missing timeout
     parsed = parse(text[-MATH_VERIFY_TAIL:], parsing_timeout=None)
     return number(str(parsed[0])) or number(str(parsed[-1])) if parsed else None
 

@@ -1,20 +1,20 @@
-"""How a score was measured, as one value with a hash: scores are compared only if their hashes are equal."""
+"""How a score was measured, as a dict with a hash: scores are compared only if their hashes are equal."""
 
 import hashlib
 import json
 
-# Always reported together (reasoning/answer.py says what each reads).
+# Always reported together; reasoning/answer.py defines them.
 EXTRACTORS = ("strict", "flexible", "math_verify")
 
-# Counts up when a change of the extractors can change a score (the CHANGELOG says which and why).
+# Increment it if a change to the extractors can change a score; the CHANGELOG says which and why.
 EXTRACTOR_VERSION = 1
 
 
 def protocol(task, split, data_sha256, prompt, settings, engine):
-    """Everything that a score depends on besides the policy: `{field: value}`.
+    """Everything except the policy that a score depends on: `{field: value}`.
 
-    `prompt` and `settings` are the config sections `prompt` and `eval`, `engine` is `{package: version}` of what
-    generated the completions.
+    `prompt` and `settings` are the config sections `prompt` and `eval`, `engine` is `{package: version}` of the engine
+    that generated the completions.
     """
     return {
         "task": task,
@@ -33,13 +33,13 @@ def protocol_hash(value):
 
 
 def changed_fields(first, second):
-    """The fields of the protocol in which two metrics differ."""
+    """The protocol fields in which two metrics differ."""
     a, b = first["protocol"], second["protocol"]
     return sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
 
 
 def require_equal(first, second):
-    """Stop, naming the fields, if two metrics were not measured alike."""
+    """Stop and name the fields if two metrics were measured differently."""
     if first["protocol_hash"] != second["protocol_hash"]:
         fields = ", ".join(changed_fields(first, second))
         raise SystemExit(

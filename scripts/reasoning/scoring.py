@@ -1,4 +1,4 @@
-"""From completions to scores. Reads nothing but the completions, so that anybody can recompute every score."""
+"""From completions to scores. Nothing but the completions is needed, so anyone can recompute every score."""
 
 import re
 
@@ -9,7 +9,7 @@ from reasoning.statistics import quantiles, score
 
 
 def judge(gold, text, tokens, truncated, prompt):
-    """One completion, judged: what each extractor reads in it, and whether that is the gold answer."""
+    """Score one completion: the answer that each extractor finds, and whether it is the gold answer."""
     extracted = extract(text, prompt["answer"])
     return {
         "completion": text,
@@ -22,7 +22,7 @@ def judge(gold, text, tokens, truncated, prompt):
 
 
 def judge_again(sample, prompt):
-    """A sample computed anew from its completion, and from those of its draws if it has any."""
+    """A sample recomputed from its completion, and from the completions of its draws if it has any."""
 
     def again(judged):
         return judge(sample["gold"], judged["completion"], judged["tokens"], judged["truncated"], prompt)
@@ -32,7 +32,7 @@ def judge_again(sample, prompt):
 
 
 def summarise(samples):
-    """The scores of a list of samples, whole and by family."""
+    """The scores of a list of samples, overall and by family."""
     families = sorted({s["family"] for s in samples})
     return {
         "n": len(samples),

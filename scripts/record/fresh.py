@@ -4,9 +4,9 @@ from reasoning.protocol import EXTRACTORS, changed_fields
 
 
 def judge_fresh(published, fresh):
-    """`(address, published, fresh, verdict)` of every score that both have.
+    """`(address, published, fresh, verdict)` for every score that both have.
 
-    The verdict is "identical", "within" or "outside" the published 95 % interval, or that it was measured differently.
+    The verdict is "identical", "within" or "outside" (of the published 95 % interval), or "measured differently".
     """
     for task, entry in published["tasks"].items():
         for policy, value in entry["policies"].items():

@@ -1,4 +1,4 @@
-"""What a published record holds, and where."""
+"""The layout of a published record."""
 
 import gzip
 import json
@@ -7,25 +7,25 @@ from pathlib import Path
 
 from stage.files import read_json
 
-# Counts up when a record of this code can no longer be read by the code before it.
+# Increment it if earlier code cannot read the records that this code writes.
 FORMAT = 2
 
-# The results of a run are at its top, those of the run with its controls below.
+# The run's own results are at the top, those that include its controls in a subfolder.
 SCOPES = (Path(), Path("controls"))
 NUMBERS = "results.json table.csv table.txt table.tex numbers.tex report.html".split()
 TRAINING = "history.csv arguments.json environment.json gpu_memory.json".split()
 JOBS = "jobs.json"
-# The record's own files and folders, which are not the output of a rule.
+# Files and folders of a record that no rule of the run wrote.
 OWN = {"workflow", JOBS, *"config.json provenance.json record.html ro-crate-metadata.json SHA256SUMS README.md".split()}
 
 
 def scopes(folder):
-    """The scopes that a run's folder, or its record, has."""
+    """The scopes that the folder of a run or record has."""
     return [scope for scope in SCOPES if (folder / scope / "results.json").exists()]
 
 
 def record_files(results):
-    """The files of a run's folder that its record holds, relative to it, in order."""
+    """The files that a record takes from a run's folder, as sorted relative paths."""
     files = {scope / name for scope in scopes(results) for name in NUMBERS}
     files |= {
         path.relative_to(results) for scope in scopes(results) for path in (results / scope / "figures").iterdir()
@@ -42,7 +42,7 @@ def record_files(results):
 
 
 def pack(source, target):
-    """Copy a file into a record; JSONL is compressed, without the time and name that gzip would keep."""
+    """Copy a file into a record; JSONL is compressed, without the time and name that gzip would store."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.suffix != ".jsonl":
         shutil.copyfile(source, target)
@@ -52,7 +52,7 @@ def pack(source, target):
 
 
 def unpack(source, target):
-    """Copy a file out of a record, decompressed."""
+    """Copy a file out of a record, decompressed if necessary."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.suffix == ".gz":
         target.with_suffix("").write_bytes(gzip.decompress(source.read_bytes()))

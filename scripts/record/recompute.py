@@ -1,4 +1,4 @@
-"""Recompute what a record states from its completions, without a model, and say where it differs."""
+"""Recompute a record's numbers from its completions, without a model, and list the differences."""
 
 import math
 
@@ -15,11 +15,11 @@ from stage.files import read_json, read_text
 
 from record.layout import read_samples
 
-STATED = ("subset", "protocol", "environment")  # of metrics.json, which do not follow from completions
+STATED = ("subset", "protocol", "environment")  # keys of metrics.json that do not follow from completions
 
 
 def mismatches(published, recomputed, address):
-    """Where two JSON values differ, as `address.key: published, recomputed`; floats may differ by rounding."""
+    """The differences of two JSON values as `address.key: published, recomputed`; floats may differ by rounding."""
     if isinstance(published, dict) and isinstance(recomputed, dict):
         return [
             line
@@ -45,7 +45,7 @@ def numbers(value):
 
 
 def by_config(config, scope, results):
-    """What a record's config says of `results` in one scope, and what they are, as two values to compare."""
+    """(expected, found): what a scope of `results` should have according to the record's config, and what it has."""
     split, policies = config["eval"]["split"], trained_policies(config, controls=bool(scope.name))
     expected = {"run": config["run"], "headline": config["headline"], "policy": policies[0], "tasks": {}}
     for task in config["evaluate_on"]:
@@ -74,7 +74,7 @@ def recompute(record, scope):
         recomputed = verbatim(probes[task]["items"])
         wrong += mismatches(probes[task]["verbatim"], recomputed, f"probe/{task}.verbatim")
         probes[task]["verbatim"] = recomputed
-        for policy in entry["policies"]:  # base, with which the others are compared, comes first
+        for policy in entry["policies"]:  # base comes first: the others are compared with it
             address = f"eval/{task}/{policy}"
             stated, kept = read_json(record / address / "metrics.json"), read_samples(record, task, policy)
             again = [judge_again(sample, stated["protocol"]["prompt"]) for sample in kept]

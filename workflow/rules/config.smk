@@ -1,4 +1,4 @@
-# The settings: the package's defaults completed by what the user gives, checked, as values that Snakemake can compare.
+# The config: the package's defaults overridden by the user's settings, validated, as values that Snakemake can compare.
 import copy
 import json
 import runpy
@@ -16,14 +16,14 @@ def read_yaml(path):
 
 
 def completed(given):
-    """The package's defaults, and over them what the user, an overlay or an importing workflow gives."""
+    """The package's defaults, overridden by the settings of the user, an overlay or an importing workflow."""
     values = read_yaml("config/config.yaml")
     update_config(values, copy.deepcopy(given))
     return values
 
 
 def explain(error):
-    """One line that says what to change, for a schema violation."""
+    """A schema violation as one line that says what to change."""
     where = ".".join(map(str, error.absolute_path)) or "the top level"
     if error.validator == "additionalProperties":
         known = set(error.schema["properties"])
@@ -33,13 +33,13 @@ def explain(error):
 
 
 def trained_policies(scope=""):
-    """The policies that the run trains; in scope "controls/", those of the run and its controls."""
+    """The policies that the run trains; in scope "controls/", including its controls."""
     names = runpy.run_path(f"{ROOT}scripts/reasoning/policies.py")
     return names["trained_policies"](config, controls=bool(scope))
 
 
 def check_config():
-    """Stop on a config that cannot run, in one line and before anything is made."""
+    """Stop with one line, before any job, if the config is invalid."""
     schema = read_yaml("workflow/schemas/config.schema.yaml")
     validator = jsonschema.Draft202012Validator(schema)
     if error := jsonschema.exceptions.best_match(validator.iter_errors(config)):
@@ -48,7 +48,7 @@ def check_config():
         raise WorkflowError(f"config: there is no task {task}; tasks has {', '.join(config['tasks'])}")
     repo_id, count = config["hub"]["repo_id"], len(trained_policies())
     if repo_id and count > 1 and "{policy}" not in repo_id:
-        raise WorkflowError(f"config: hub.repo_id names one repository for {count} policies: put {{policy}} into it")
+        raise WorkflowError(f"config: hub.repo_id names one repository for {count} policies: add {{policy}} to it")
     validate(config, str(Path(ROOT, "workflow/schemas/config.schema.yaml").resolve()))
 
 
@@ -57,10 +57,10 @@ check_config()
 
 
 def settings(*keys):
-    """A section of the config, or all of it, as one JSON value: of params, Snakemake compares values and not names.
+    """A section of the config, or all of it, as one JSON text, because Snakemake compares params by value.
 
-    As a function of the wildcards, because in a plain text Snakemake would take braces for wildcards: those of a
-    regular expression, or of hub.repo_id.
+    It is a function of the wildcards, because in a plain string, Snakemake would take the braces of a regular
+    expression or of hub.repo_id for wildcards.
     """
     value = config
     for key in keys:
@@ -75,7 +75,7 @@ def task_settings(wildcards):
 
 
 def arm_settings(section):
-    """A section as the arm in the path overrides it, as a function of the wildcards."""
+    """A section with the overrides of the arm in the path, as a function of the wildcards."""
 
     def merged(wildcards):
         value = copy.deepcopy(config[section])
@@ -87,12 +87,12 @@ def arm_settings(section):
 
 
 def receipts():
-    """The receipts of the uploads that the config asks for: none without hub.repo_id."""
+    """The receipts of the requested uploads: none without hub.repo_id."""
     return collect("<results>/hub/{policy}.json", policy=trained_policies()) if config["hub"]["repo_id"] else []
 
 
 def of_policies(pattern, *others):
-    """The files of `pattern` for every task and every policy of the scope in the path, as an input function."""
+    """An input function: the files of `pattern` for every task and every policy of the scope in the path."""
 
     def files(wildcards):
         return collect(pattern, task=config["evaluate_on"], policy=[*others, *trained_policies(wildcards.scope)])
@@ -101,17 +101,17 @@ def of_policies(pattern, *others):
 
 
 def kept(model):
-    """A merged model, which Snakemake deletes after its last use if the config says so."""
+    """Mark a merged model to be deleted after its last use, if the config says so."""
     return model if config["keep"]["merged_models"] else temp(model)
 
 
 def overlays():
-    """The overlays that the package comes with."""
+    """The overlays that come with the package."""
     return sorted(set(map(str, Path(ROOT, "config").glob("*.yaml"))) - {f"{ROOT}config/config.yaml"})
 
 
 def command(*targets):
-    """What to type in a clean clone to make this run: overlays are named after their run."""
+    """The command that reproduces this run in a clean clone; overlays are named after their run."""
     overlay = f"config/{config['run']}.yaml"
     return " ".join(
         [

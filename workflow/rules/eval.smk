@@ -3,7 +3,7 @@
 
 
 rule evaluate:
-    """Measure a policy on a task; base and trained policies alike."""
+    """Evaluate a policy, base or trained, on a task."""
     input:
         script=stage("evaluate"),
         modules=modules("evaluate", backend("eval")),
@@ -69,7 +69,7 @@ rule compare:
 
 
 rule probe_contamination:
-    """Ask whether the base model knows the problems of a task by heart."""
+    """Probe whether the base model has memorised the problems of a task."""
     input:
         script=stage("probe_contamination"),
         modules=modules("probe_contamination"),
@@ -89,7 +89,7 @@ rule probe_contamination:
         eval=settings("eval"),
         problems=config["probe"]["problems"],
     message:
-        "Ask whether the base model knows {wildcards.task} by heart"
+        "Probe the base model for contamination with {wildcards.task}"
     shell:
         r"""
         {params.env} python {input.script:q} \
@@ -103,7 +103,7 @@ rule probe_contamination:
 
 
 rule export_lm_eval:
-    """Write a task for lm-evaluation-harness that measures what evaluate measures."""
+    """Export the evaluation as a task of lm-evaluation-harness."""
     input:
         script=stage("export_lm_eval"),
         modules=modules("export_lm_eval"),
@@ -116,7 +116,7 @@ rule export_lm_eval:
         prompt=settings("prompt"),
         eval=settings("eval"),
     message:
-        "Write {wildcards.task} for lm-evaluation-harness"
+        "Export {wildcards.task} for lm-evaluation-harness"
     shell:
         r"""
         python {input.script:q} \

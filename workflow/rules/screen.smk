@@ -10,8 +10,8 @@ from snakemake.logging import DefaultFilter
 from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.common import LogEvent
 
-# What Snakemake says of a run that a person wants to know, and what it says of any call that a person does not: how
-# configs are merged, that downloads could be shared, and which command failed, whose own error line comes last.
+# Messages of Snakemake that belong on the screen, and those that do not: how configs are merged, that downloads could
+# be shared, and the command that failed, because the job's own error line comes last.
 SHOWN = ("Nothing to be done", "Complete log")
 HIDDEN = (
     "is extended by additional config",
