@@ -1,8 +1,6 @@
 # What a person sees of a run: a line a job, what the stages print, and last the result or the error.
 import atexit
-import fcntl
 import logging
-import shutil
 import sys
 from pathlib import Path
 
@@ -99,19 +97,3 @@ def before(event, action):
 
     setattr(workflow, f"_{event}", both(getattr(workflow, f"_{event}")))
     setattr(workflow, event, lambda handler: register(both(handler)))
-
-
-def forget_killed_runs():
-    """Remove the lock of a run that was killed, so that the same command goes on; a live run keeps its lock.
-
-    A live run holds `.snakemake/run.lock`, which the system gives back when its process ends, however it ends.
-    """
-    held = Path(".snakemake/run.lock")
-    held.parent.mkdir(exist_ok=True)
-    file = held.open("a")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return
-    shutil.rmtree(".snakemake/locks", ignore_errors=True)
-    forget_killed_runs.held = file  # open as long as this process lives
