@@ -167,11 +167,13 @@ class Box:
         return folder
 
     def training(self, piece):
-        """The paths of a training's outputs."""
+        """A training's outputs, and its checkpoints, from which a second call resumes."""
         folder = self.out / "training" / piece
         files = {"history": "history.csv", "arguments": "arguments.json", "environment": "environment.json"}
-        files |= {"gpu_memory": "gpu_memory.json"}
-        return {"adapter": self.out / "adapters" / piece} | {name: folder / file for name, file in files.items()}
+        files |= {"gpu_memory": "gpu_memory.json", "checkpoints": "checkpoints"}
+        often = {"code": ROOT / "scripts/train_grpo.py", "checkpoint_steps": 0, "checkpoint_minutes": 10}
+        paths = {name: folder / file for name, file in files.items()}
+        return {"adapter": self.out / "adapters" / piece} | paths | often
 
     def settings(self, *changes):
         """Section `train` of preset qwen2.5-1.5b with changes, adapted to this machine."""
