@@ -1,11 +1,11 @@
-"""Run lm-evaluation-harness on the base model of a finished run and compare it with ours, problem by problem.
+"""Run lm-evaluation-harness on the base model of a finished run, and compare its results with ours problem by problem.
 
     .venv/bin/python -m venv .venv/lm_eval
     echo "$PWD"/.venv/lib/python3*/site-packages > .venv/lm_eval/lib/python3*/site-packages/shared.pth
     .venv/lm_eval/bin/pip install lm-eval==0.4.13
     python bench/lm_eval_parity.py --run smollm2-135m-cpu --task word_problems
 
-Problems are batched otherwise than ours, which changes the last bits of the logits; disagreements are printed in full.
+It batches problems differently, which changes the last bits of the logits. Disagreements are printed in full.
 """
 
 import argparse
@@ -20,7 +20,7 @@ EXTRACTORS = ("strict", "flexible")
 
 
 def harness(args, folder):
-    """What the harness read in each completion: `{problem: {extractor: (completion, extracted, correct)}}`."""
+    """The harness's results: `{problem: {extractor: (completion, extracted, correct)}}`."""
     results = Path("results", args.run)
     subprocess.run(
         [
@@ -48,7 +48,7 @@ def main(args):
     with tempfile.TemporaryDirectory() as folder:
         theirs = harness(args, folder)
     same_text = sum(values["strict"][0].strip() == ours[i]["completion"].strip() for i, values in theirs.items())
-    print(f"\n{same_text} of {len(theirs)} completions are the same text")
+    print(f"\n{same_text} of {len(theirs)} completions are identical")
     for name in EXTRACTORS:
         differ = [i for i, values in theirs.items() if values[name][2] != ours[i]["correct"][name]]
         right = (sum(ours[i]["correct"][name] for i in theirs), sum(values[name][2] for values in theirs.values()))
@@ -62,6 +62,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", default="smollm2-135m-cpu", help="a run whose base model has been evaluated")
     parser.add_argument("--task", default="word_problems")
-    parser.add_argument("--limit", type=int, default=60, help="how many problems")
+    parser.add_argument("--limit", type=int, default=60, help="number of problems")
     parser.add_argument("--lm-eval", default=".venv/lm_eval/bin/lm_eval", help="the harness's command")
     sys.exit(main(parser.parse_args()))

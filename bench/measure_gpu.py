@@ -1,14 +1,14 @@
-"""What only a GPU can show, piece by piece: python bench/measure_gpu.py --out DIR --model DIR --data DIR
+"""Measurements that need a GPU, piece by piece: python bench/measure_gpu.py --out DIR --model DIR --data DIR
 
-Needs the packages of envs/gpu.txt (Snakemake may be missing), a folder with SmolLM2-135M-Instruct, a folder with
-GSM8K's splits, and no network. Each piece writes DIR/<piece>.json with its measurements, the hardware and the versions,
-or <piece>.txt with its error. A second call continues with the pieces that have neither file. No piece starts after
+Needs the packages of envs/gpu.txt (except Snakemake), a folder with SmolLM2-135M-Instruct, and a folder with GSM8K's
+splits, but no network. Each piece writes DIR/<piece>.json with its measurements, the hardware and the versions,
+or <piece>.txt with its error. Running it again continues with the pieces that have neither file. No piece starts after
 --seconds, and none takes longer than --limit.
 
-- smoke: every training backend for three steps, every evaluation engine, on a tiny model and on SmolLM2-135M.
-- gsm8k: the 135M model on real GSM8K at full size: base, three seeds trained, merged and evaluated.
-- step, eval: time and memory of a GRPO step and of an evaluation for the presets' shapes, with random weights; "15GB"
-  in a piece's name limits PyTorch to 15 GB, as on a T4. These say nothing about accuracy.
+- smoke: three steps with every training backend, and every evaluation engine, on a tiny model and on SmolLM2-135M.
+- gsm8k: SmolLM2-135M on all of GSM8K: the base model, and three seeds that are trained, merged and evaluated.
+- step, eval: time and memory of a GRPO step and of an evaluation, on random weights in the presets' shapes. Pieces with
+  "15GB" in their name limit PyTorch to 15 GB, as on a T4. They say nothing about accuracy.
 """
 
 import argparse
@@ -68,7 +68,7 @@ SHAPES = {
 
 
 class Failed(Exception):
-    """A script failed; the message is its last lines."""
+    """A script failed; the message has its last lines."""
 
 
 def overlaid(base, *overlays):
@@ -84,7 +84,7 @@ def config(*names):
 
 
 def machine():
-    """The hardware and the versions."""
+    """The hardware and package versions."""
     import torch
 
     versions = {"python": platform.python_version(), "cuda": torch.version.cuda}
@@ -104,7 +104,7 @@ def machine():
 
 
 class Box:
-    """Where things are, and how scripts are run."""
+    """The folders of the measurements, and how scripts are run in them."""
 
     def __init__(self, args):
         self.out, self.limit, self.cpu = args.out.absolute(), args.limit, args.cpu
@@ -129,7 +129,7 @@ class Box:
             try:
                 code = run(command, timeout=self.limit).returncode
             except subprocess.TimeoutExpired:
-                code = f"no end after {self.limit} s"
+                code = f"not finished after {self.limit} s"
         if code:
             raise Failed(f"{name}: {code}\n{log.read_text(errors='replace')[-6000:]}")
         return time.monotonic() - began, log.read_text(errors="replace")
@@ -151,7 +151,7 @@ class Box:
         return folder
 
     def model(self, shape):
-        """The folder of SmolLM2, or of a model of a shape with seeded random weights and SmolLM2's tokenizer."""
+        """The folder of SmolLM2, or of a model in another shape with seeded random weights and SmolLM2's tokenizer."""
         if shape == "smollm2-135m":
             return self.source
         folder = self.out / "models" / shape
@@ -171,14 +171,16 @@ class Box:
         return folder
 
     def training(self, piece):
-        """The outputs of a training."""
+        """A training's outputs, and its checkpoints, from which a second call resumes."""
         folder = self.out / "training" / piece
         files = {"history": "history.csv", "arguments": "arguments.json", "environment": "environment.json"}
-        files |= {"gpu_memory": "gpu_memory.json"}
-        return {"adapter": self.out / "adapters" / piece} | {name: folder / file for name, file in files.items()}
+        files |= {"gpu_memory": "gpu_memory.json", "checkpoints": "checkpoints"}
+        often = {"code": ROOT / "scripts/train_grpo.py", "checkpoint_steps": 0, "checkpoint_minutes": 10}
+        paths = {name: folder / file for name, file in files.items()}
+        return {"adapter": self.out / "adapters" / piece} | paths | often
 
     def settings(self, *changes):
-        """Section `train` of the GPU's default run with changes, for this machine."""
+        """Section `train` of preset qwen2.5-1.5b with changes, adapted to this machine."""
         base = config("qwen2.5-1.5b")["train"]
         cpu = {"dtype": "float32", "grpo": {"use_cpu": True, "bf16": False, "gradient_checkpointing": False}}
         return overlaid(base, {"grpo": NO_VLLM}, *changes, cpu if self.cpu else {})
@@ -190,7 +192,7 @@ def steps(output):
 
 
 def train(box, piece, shape, backend, changes=None, limit=None, capped=False, prompt=None):
-    """Train for some steps: seconds of each, tokens, reward, and the GPU's memory."""
+    """Train for a few steps; returns the seconds of each, tokens, reward and GPU memory."""
     prompt = prompt or config("qwen2.5-1.5b")["prompt"]
     problems, data = box.problems(prompt) / "train.jsonl", box.out / "data" / f"{piece}.jsonl"
     data.write_text("".join(problems.open().readlines()[:limit]))
@@ -213,7 +215,7 @@ def train(box, piece, shape, backend, changes=None, limit=None, capped=False, pr
 
 
 def evaluate(box, piece, shape, engine, changes=None, limit=200, capped=False, model=None, prompt=None):
-    """Evaluate on the first `limit` test problems (all for None): scores, completions and tokens a second."""
+    """Evaluate on the first `limit` test problems (None: all); returns scores and tokens per second."""
     settings = overlaid(config("qwen2.5-1.5b")["eval"], {"backend": engine}, changes or {})
     if capped:
         share = settings["engine"]["gpu_memory_utilization"] * CAP_BYTES / machine()["gpu_bytes"]
@@ -237,7 +239,7 @@ STUDY = {"lora": RECIPE["train"]["lora"], "grpo": RECIPE["train"]["grpo"] | {"us
 
 
 def study(box, piece, seed):
-    """SmolLM2 on all of GSM8K with one seed: trained, merged, evaluated on all 1,319 problems."""
+    """Train SmolLM2 on all of GSM8K with one seed, merge it, and evaluate it on all 1,319 test problems."""
     changes = overlaid({"backend": "trl", "dtype": "bfloat16"}, STUDY)
     outputs, merged = box.training(piece), box.out / "models" / piece
     adapter = outputs["adapter"]
@@ -260,7 +262,7 @@ def study(box, piece, seed):
 
 
 def study_base(box, piece, model=None):
-    """A model's score on all of GSM8K's test problems, by vLLM: SmolLM2's own, or that of the folder `model`."""
+    """Evaluate SmolLM2, or the model in folder `model`, on all of GSM8K's test problems with vLLM."""
     changes = {"sampling": RECIPE["eval"]["sampling"], "dtype": "bfloat16", "engine": {"max_model_len": 1024}}
     model = model or box.model("smollm2-135m")
     return evaluate(box, piece, "smollm2-135m", "vllm", changes, None, model=model, prompt=RECIPE["prompt"])
@@ -305,7 +307,7 @@ def main(args):
         if done.exists() or (failed.exists() and not args.retry):
             continue
         if time.monotonic() - began > args.seconds:
-            raise SystemExit(f"{n - 1} of {len(chosen)} pieces: call again for the rest")
+            raise SystemExit(f"{n - 1} of {len(chosen)} pieces done: run again for the rest")
         print(f"{n} of {len(chosen)}: {name}", flush=True)
         box.out.mkdir(parents=True, exist_ok=True)
         try:
@@ -316,17 +318,17 @@ def main(args):
         else:
             failed.unlink(missing_ok=True)
             done.write_text(json.dumps({"piece": name, "machine": machine(), "measured": measured}, indent=2) + "\n")
-    print(f"all of {len(chosen)} pieces")
+    print(f"all {len(chosen)} pieces done")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", required=True, type=Path, help="folder to write to, and to continue in")
+    parser.add_argument("--out", required=True, type=Path, help="folder to write to, or to continue in")
     parser.add_argument("--model", required=True, type=Path, help="directory of SmolLM2-135M-Instruct")
     parser.add_argument("--data", required=True, type=Path, help="directory with GSM8K's train.jsonl and test.jsonl")
-    parser.add_argument("--only", default="", help="only pieces whose name this regular expression finds")
+    parser.add_argument("--only", default="", help="only pieces whose names match this regular expression")
     parser.add_argument("--retry", action="store_true", help="try failed pieces again")
-    parser.add_argument("--seconds", type=float, default=420, help="start no piece after so many seconds")
-    parser.add_argument("--limit", type=float, default=540, help="stop a script after so many seconds")
-    parser.add_argument("--cpu", action="store_true", help="without a GPU, to try this program: backends trl only")
+    parser.add_argument("--seconds", type=float, default=420, help="start no new piece after this many seconds")
+    parser.add_argument("--limit", type=float, default=540, help="stop a script after this many seconds")
+    parser.add_argument("--cpu", action="store_true", help="try this program without a GPU: only backend trl")
     main(parser.parse_args())

@@ -1,7 +1,7 @@
 """Wall time and peak memory of every stage of a run: `python bench/measure_run.py [snakemake arguments]`.
 
-Runs snakemake on everything that is not done yet (use a fresh clone for a whole run), samples the memory of its stages
-four times a second and prints one JSON object. Budget of the default run on two idle cores: 600 s, 8 GB a process.
+Runs every job that is still missing (use a fresh clone for a whole run), samples the memory of the stages four times a
+second and prints one JSON object. The default run's budget on two idle cores is 600 s and 8 GB per process.
 """
 
 import json
@@ -16,7 +16,7 @@ STAGE = re.compile(r"scripts/(\w+)\.py$")
 
 
 def stage_of(process):
-    """ "rule policy" of a process that runs a stage's script, or None."""
+    """ "<rule> <policy>" of a process that runs a stage's script, else None."""
     command = process.cmdline()
     rule = next((match[1] for word in command[:2] if (match := STAGE.search(word))), None)
     written = r"--(?:metrics|merged|package|adapter|check|comparison)"
@@ -34,7 +34,7 @@ def main(arguments):
                     seen = stages.setdefault(stage, {"start": process.create_time(), "peak_gb": 0.0})
                     seen["peak_gb"] = max(seen["peak_gb"], process.memory_info().rss / 1e9)
                     seen["wall_s"] = time.time() - seen["start"]
-            except psutil.Error:  # it ended while we looked
+            except psutil.Error:  # the process has just ended
                 continue
         time.sleep(0.25)
     rows = {

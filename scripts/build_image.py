@@ -1,10 +1,10 @@
-"""Build the container image that the config names: podman makes it reproducibly, Apptainer packs it for Snakemake.
+"""Build the config's container image: podman builds it reproducibly, Apptainer packs it for Snakemake.
 
     snakemake --cores 1 build_image
 
-The image's file is named after its parts, so that a changed lock file, definition or base gives another image, and
-jobs that ran in the old one run again. The JSON file beside it has the digest of the OCI image, which is the same
-wherever it is built; the packed file's own digest is not, because it holds the time of packing.
+The file is named after a digest of what goes into it: if a lock file, the Containerfile or the base changes, the image
+has a new name, and jobs that ran in the old one rerun. The JSON file next to it has the digest of the OCI image,
+which is the same wherever it is built. The packed file's own digest is not, because it includes the build time.
 """
 
 import argparse
@@ -30,9 +30,9 @@ def require(*programs):
 
 
 def call(*command):
-    """Run a program, its output in the log; SystemExit if it fails."""
+    """Run a program with its output in the log; raises SystemExit if it fails."""
     if subprocess.run(command).returncode:
-        raise SystemExit(f"error: {command[0]} failed: the log has its output")
+        raise SystemExit(f"error: {command[0]} failed: its output is in the log")
 
 
 def main(args):
@@ -40,7 +40,7 @@ def main(args):
     require_space(args.image, int(args.disk_gb * 1e9))
     settings = yaml.safe_load(read_text(args.images))[args.environment]
     tag = f"localhost/{args.image.stem}"
-    # Options that only this machine needs, such as a mirror's certificate, or another base to try the definition on.
+    # Options for this machine only, such as a mirror's certificate or a different base image.
     more = shlex.split(os.environ.get("BUILD_IMAGE_OPTIONS", ""))
     with tempfile.TemporaryDirectory(dir=args.image.parent) as scratch:
         context, archive = Path(scratch, "context"), Path(scratch, "image.tar")
@@ -66,10 +66,10 @@ def main(args):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--environment", required=True, help="its name in images.yaml, and in envs/")
+    parser.add_argument("--environment", required=True, help="the environment's name in images.yaml and envs/")
     parser.add_argument("--images", required=True, type=Path, help="containers/images.yaml")
     parser.add_argument("--definition", required=True, type=Path, help="containers/Containerfile")
-    parser.add_argument("--locks", required=True, type=Path, nargs="+", help="the lock files of the environment")
-    parser.add_argument("--disk-gb", type=float, default=5, help="free disk space needed to start, in GB")
+    parser.add_argument("--locks", required=True, type=Path, nargs="+", help="the environment's lock files")
+    parser.add_argument("--disk-gb", type=float, default=5, help="free disk space required, in GB")
     parser.add_argument("--image", required=True, type=Path, help="the .sif to write")
     run(main, parser)

@@ -1,4 +1,4 @@
-"""Check that the merged model is the adapted one: same next tokens, and by how much their logits differ at most."""
+"""Check that the merged model equals the adapted base model: same next tokens, logits within a tolerance."""
 
 import argparse
 import json
@@ -27,7 +27,7 @@ def main(args):
     require_intact(args.data, "format_gsm8k")
     prompts = [problem["prompt"] for problem in read_jsonl(args.data)[: settings["problems"]]]
     tokenizer = load_tokenizer(args.merged, json.loads(args.prompt_config)["prefill"])
-    # On a GPU, layers that it cannot hold stay in the machine's memory.
+    # Layers that do not fit on the GPU stay in CPU memory.
     placed = {"device_map": "auto"} if torch.cuda.is_available() else {}
 
     def logits(policy, name):
@@ -47,7 +47,7 @@ def main(args):
             f"error: merged and adapted model differ by {check['max_logit_difference']:.3g} in a logit, merge.atol is "
             f"{settings['atol']}: the merge lost the adapter or changed the base; merge into a 16- or 32-bit base model"
         )
-    # If the base was in 4 bit during training, the merged model is not quite what was trained: how far off is it?
+    # An adapter trained on a 4-bit base model is merged into the full one: measure how much that changes the policy.
     if options := quantised(train):
         found = adapted("adapted base in 4 bit", **options, dtype=getattr(torch, train["dtype"]))
         check["four_bit_base"] = logit_differences(expected, found)

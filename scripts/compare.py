@@ -1,4 +1,4 @@
-"""Compare a trained policy with the base model, problem by problem: format or reasoning, and how sure."""
+"""Compare a trained policy with the base model, problem by problem, and split the gain into format and reasoning."""
 
 import argparse
 from pathlib import Path

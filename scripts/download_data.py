@@ -1,4 +1,4 @@
-"""Download a task's splits and check them: problems as JSONL, in one canonical form whatever the source's."""
+"""Download a task's splits, convert them to canonical JSONL whatever the source's format, and check them."""
 
 import argparse
 import json

@@ -48,7 +48,7 @@ def dequantize(gguf):
         gguf.parent, gguf_file=gguf.name, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32
     )
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    # The GGUF header's ids reach the model's config but not the tokenizer, which would never stop at its turn's end.
+    # transformers copies the GGUF header's special ids to the config only: without these, generation would not stop.
     tokenizer.eos_token = tokenizer.convert_ids_to_tokens(model.config.eos_token_id)
     tokenizer.pad_token = tokenizer.convert_ids_to_tokens(model.config.pad_token_id)
     model.save_pretrained(gguf.parent)

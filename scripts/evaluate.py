@@ -1,4 +1,4 @@
-"""Evaluate a policy on a task: complete every prompt, score every completion. Base model and trained policy alike."""
+"""Evaluate a policy, base or trained, on a task: complete every prompt and score every completion."""
 
 import argparse
 import json
@@ -31,7 +31,7 @@ def complete(generate, args, problems, prompts, prompt, n=1):
     judged = (
         judge(problem["id"], problem["answer"], prompt["prefill"] + text, tokens, truncated, prompt)
         for problem, (text, tokens, truncated) in zip(
-            asked, progress(completions, label, len(asked), "completion"), strict=True
+            asked, progress(completions, label, len(asked), "completions"), strict=True
         )
     )
     for _ in problems:
@@ -46,7 +46,7 @@ def main(args):
     expected, subset = problem_count(json.loads(args.task_config), settings["split"])
     if len(problems) != expected:
         raise SystemExit(
-            f"error: {args.data} has {len(problems)} problems and should have {expected}: format them again, with "
+            f"error: {args.data} has {len(problems)} problems and should have {expected}: format them again with "
             "snakemake --forcerun format_gsm8k"
         )
     fix(settings["seed"], settings["threads"])

@@ -1,8 +1,8 @@
-"""Describe the formatted problems of a task in Croissant 1.0, the metadata format that dataset search and loaders read.
+"""Describe a task's formatted problems in Croissant 1.0, the metadata format that dataset search and loaders read.
 
     snakemake --cores 1 results/smollm2-135m-cpu/croissant/word_problems.json
 
-Format: https://docs.mlcommons.org/croissant/docs/croissant-spec.html. Files are named relative to the description.
+Format: https://docs.mlcommons.org/croissant/docs/croissant-spec.html. File paths are relative to the description.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from stage.screen import run
 
 SPLITS = ("train", "dev", "test")
 
-# The names of the specification's own terms; all others are schema.org's.
+# Croissant's own terms; all others are schema.org's.
 TERMS = (
     "dataType extract field fileObject fileProperty isLiveDataset key md5 recordSet references repeated source column"
 )
@@ -31,14 +31,14 @@ CONTEXT = {
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
 }
 FIELDS = {
-    "id": "the problem's name",
+    "id": "the problem's id",
     "answer": "the gold answer, canonical",
-    "family": "the slice that the problem is scored in",
+    "family": "the family that the problem is scored in",
 }
 
 
 def describe(task, source, files, folder):
-    """The description as a value; `files` is `{split: path}`, named relative to `folder`."""
+    """The description as a dict; `files` is `{split: path}`, written relative to `folder`."""
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",

@@ -1,7 +1,7 @@
 """Write a merged model as GGUF, for llama.cpp and programs built on it, and compare its next tokens with the model's.
 
 Llama and Qwen2 models with byte-level BPE tokenizers. The file is read back by transformers, so the comparison covers
-the tensors, their order and their quantisation, and not llama.cpp's own tokenizer.
+the tensors, their order and their quantisation, but not llama.cpp's own tokenizer.
 """
 
 import argparse
@@ -16,22 +16,22 @@ from stage.files import read_json, read_jsonl, replacing, require_space, tree_si
 from stage.screen import run
 
 TYPES = {"F32": "ALL_F32", "F16": "MOSTLY_F16", "Q8_0": "MOSTLY_Q8_0"}
-# llama.cpp's name for a tokenizer's way of splitting text, by a mark in its `pre_tokenizer`.
+# llama.cpp's name for each pre-tokenizer, by a pattern found in the tokenizer's `pre_tokenizer`.
 SPLITS = {'"Digits"': "smollm", "\\\\p{N}{1,3}": "llama-bpe", "\\\\p{N}": "qwen2", '"ByteLevel"': "gpt-2"}
 
 
 def require_known(config):
-    """Stop if this file would write parts of the model wrongly."""
+    """Stop if the model has parts that this exporter would write wrongly."""
     rope = config.rope_parameters["rope_type"]
     if config.model_type not in ("llama", "qwen2") or rope != "default":
         raise SystemExit(
-            f"error: export_gguf writes llama and qwen2 models with default rotary embeddings, and this is "
+            f"error: export_gguf supports llama and qwen2 models with default rotary embeddings, and this is "
             f"{config.model_type} with {rope}: set hub.gguf to null, or convert it with llama.cpp's own script"
         )
 
 
 def add_hyperparameters(writer, config):
-    """The shape of the model."""
+    """Write the model's hyperparameters."""
     heads = config.num_attention_heads
     writer.add_vocab_size(config.vocab_size)
     writer.add_context_length(config.max_position_embeddings)
@@ -46,7 +46,7 @@ def add_hyperparameters(writer, config):
 
 
 def add_tokenizer(writer, folder, vocab_size):
-    """Tokens, merges, special tokens and chat template."""
+    """Write tokens, merges, special tokens and the chat template."""
     import gguf
 
     tokenizer = read_json(folder / "tokenizer.json")
@@ -64,12 +64,12 @@ def add_tokenizer(writer, folder, vocab_size):
 
 
 def interleave(weights, heads):
-    """Rows of a query or key projection in llama.cpp's order: rotary pairs beside each other, not in two halves."""
+    """Rows of a query or key projection in llama.cpp's order: rotary pairs side by side, not in two halves."""
     return weights.reshape(heads, 2, -1, weights.shape[-1]).swapaxes(1, 2).reshape(weights.shape)
 
 
 def add_tensors(writer, folder, config, kind):
-    """Every tensor under GGUF's name: matrices in the wanted type if its blocks fit, vectors in float32."""
+    """Write every tensor under its GGUF name: matrices in the chosen type if its blocks fit, vectors in float32."""
     import gguf
     from safetensors import safe_open
     from tqdm import tqdm
@@ -99,7 +99,7 @@ def writer_arch(config):
 
 
 def parity(args, problems):
-    """How the next-token logits of the GGUF file compare with those of the model, on the same tokens."""
+    """Compare the next-token logits of the GGUF file with those of the model, on the same tokens."""
     import torch
     from transformers import AutoModelForCausalLM, GgufConfig
 

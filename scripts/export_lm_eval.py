@@ -4,7 +4,7 @@
     lm_eval --model hf --model_args pretrained=results/smollm2-135m-cpu/models/base,dtype=float32 \\
         --include_path results/smollm2-135m-cpu/lm_eval --tasks word_problems --apply_chat_template --log_samples
 
-Run it in Snakemake's folder: the task names its file of problems relative to that. math-verify is not exported.
+Run it in Snakemake's folder: the task's path to its problems is relative to that. math-verify is not exported.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from stage.screen import run
 
 
 def lm_eval_task(name, data, prompt, settings):
-    """The task as a value to write as YAML; `prompt` and `settings` are the config sections `prompt` and `eval`."""
+    """The task as a dict to write as YAML; `prompt` and `settings` are the config sections `prompt` and `eval`."""
     sampling = dict(settings["sampling"])
     examples = [{"prompt": [{"content": e["question"]}], "answer": e["completion"]} for e in prompt["examples"]]
     filters = {"strict": (prompt["answer"], 0), "flexible": (f"({NUMBER.pattern})", -1)}
@@ -73,5 +73,5 @@ if __name__ == "__main__":
     parser.add_argument("--data", required=True, type=Path, help="formatted problems, JSONL")
     parser.add_argument("--prompt-config", required=True, help="the config section `prompt`, as JSON")
     parser.add_argument("--eval-config", required=True, help="the config section `eval`, as JSON")
-    parser.add_argument("--yaml", required=True, type=Path, help="task to write")
+    parser.add_argument("--yaml", required=True, type=Path, help="YAML to write")
     run(main, parser)

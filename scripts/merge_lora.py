@@ -1,4 +1,4 @@
-"""Merge a LoRA adapter into its base model: an ordinary transformers directory that needs no PEFT."""
+"""Merge a LoRA adapter into its base model: the result is an ordinary transformers directory and needs no PEFT."""
 
 import argparse
 from pathlib import Path

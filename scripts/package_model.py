@@ -1,4 +1,4 @@
-"""Put together the folder that an upload would hold: merged model, adapter, model card, results, checksums."""
+"""Assemble the folder that is uploaded to the Hub: merged model, adapter, model card, results, checksums."""
 
 import argparse
 import json
@@ -26,13 +26,13 @@ NOT_OURS = shutil.ignore_patterns(".snakemake_timestamp", NAME, "unsloth_compile
 
 
 def name_base(path, base):
-    """Let an adapter's config name its base model as PEFT finds it: a Hub repository and its revision."""
+    """Point an adapter's config to its base model on the Hub, repository and revision, so that PEFT finds it."""
     if base:
         write_json(path, read_json(path) | {"base_model_name_or_path": base["id"], "revision": base["revision"]})
 
 
 def training_settings(train, rewards):
-    """The settings of a training as one flat `{setting: value}`."""
+    """The training settings as a flat `{setting: value}`."""
     return {
         **{f"reward {name}": weight for name, weight in rewards.items()},
         **{key: value for key, value in train.items() if key not in ("lora", "grpo")},
@@ -101,7 +101,9 @@ if __name__ == "__main__":
     parser.add_argument("--adapter", required=True, type=Path, help="directory of the adapter")
     parser.add_argument("--history", required=True, type=Path, help="training/<policy>/history.csv")
     parser.add_argument("--arguments", required=True, type=Path, help="training/<policy>/arguments.json")
-    parser.add_argument("--gguf", required=True, type=Path, nargs="*", help="a GGUF file and its parity, or nothing")
+    parser.add_argument(
+        "--gguf", required=True, type=Path, nargs="*", help="a GGUF file and its comparison, or nothing"
+    )
     parser.add_argument("--package", required=True, type=Path, help="directory to write")
-    parser.add_argument("--manifest", required=True, type=Path, help="file for the package's checksums, beside it")
+    parser.add_argument("--manifest", required=True, type=Path, help="file for the package's checksums, outside it")
     run(main, parser)

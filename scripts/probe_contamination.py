@@ -16,7 +16,7 @@ from stage.screen import progress, run
 
 
 def complete(model, questions, settings, label):
-    """Yield what the model in directory `model` writes after the first half of each question, in order."""
+    """Yield the model's continuation of the first half of each question, in order; `model` is its directory."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -25,7 +25,7 @@ def complete(model, questions, settings, label):
         model,
         dtype=getattr(torch, settings["dtype"]),
         attn_implementation=attention_for(device),
-        device_map="auto" if device == "cuda" else None,  # layers that the GPU cannot hold stay in the machine's memory
+        device_map="auto" if device == "cuda" else None,  # layers that do not fit on the GPU stay in CPU memory
     )
     tokenizer, size = load_tokenizer(model), settings["batch_size"]
     policy = inherit_nothing(policy, **decoding({"do_sample": False}, model, tokenizer))
@@ -55,7 +55,7 @@ def main(args):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--eval-config", required=True, help="the config section `eval`, as JSON")
-    parser.add_argument("--problems", required=True, type=int, help="how many of the problems")
+    parser.add_argument("--problems", required=True, type=int, help="number of problems")
     parser.add_argument("--model", required=True, type=Path, help="directory of the base model")
     parser.add_argument("--data", required=True, type=Path, help="formatted problems, JSONL")
     parser.add_argument("--probe", required=True, type=Path, help="JSON to write")

@@ -1,9 +1,9 @@
-"""Copy what a run measured into the record that travels with the code: numbers, samples, histories, provenance.
+"""Copy a run's measurements into the record that is committed with the code: numbers, samples, histories, provenance.
 
-Models and adapters stay behind: they can be trained again, and the record holds their digests. `restore.py` puts the
-record back in place, `verify.py` recomputes it. Publish on the machine that ran: its hardware goes into the record.
-Times and hardware are in provenance.json, record.html, jobs.json and ro-crate-metadata.json, and in nothing that a run
-makes.
+Models and adapters are left out: they can be trained again, and the record holds their digests. `restore.py` puts the
+record back in place, `verify.py` recomputes it. Publish on the machine of the run, whose hardware goes into the record.
+Only provenance.json, record.html, jobs.json and ro-crate-metadata.json name times and hardware; a run's own outputs do
+not.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Write the run's report: one self-contained HTML page, and for papers LaTeX macros, a table and figures."""
+"""Write the run's report: one self-contained HTML page, plus LaTeX macros, a table and figures for papers."""
 
 import argparse
 import csv

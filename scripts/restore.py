@@ -1,4 +1,4 @@
-"""Put a published record back where a run makes it, with Snakemake's notes on it: then only what changed reruns.
+"""Restore a published record to the run's folder, with Snakemake's metadata, so that only what has changed reruns.
 
 python scripts/restore.py results/published/smollm2-135m-cpu
 """
@@ -18,9 +18,9 @@ def main(args):
     record, name = args.record, args.record.name
     results = args.results / name
     if results.exists() or results.is_symlink():
-        raise SystemExit(f"error: {results} exists and may hold finished work: move it away, then restore")
+        raise SystemExit(f"error: {results} exists and may hold finished work: move it away, then run this again")
     if problems := damage(record):
-        raise SystemExit(f"error: {problems[0]}: get the record again, with git checkout {record}")
+        raise SystemExit(f"error: {problems[0]}: get the record again with git checkout {record}")
     provenance = read_json(record / "provenance.json")
     if format_of(record) != FORMAT:
         raise SystemExit(
@@ -30,7 +30,7 @@ def main(args):
     notes = read_json(record / JOBS)
     if provenance["run"] != name or not all(output.startswith(f"results/{name}/") for output in notes):
         raise SystemExit(f"error: {record} is not the record of a run {name}: give the folder its own name back")
-    # Snakemake's notes come first: if this is interrupted, outputs without notes would be trusted unseen.
+    # Metadata first: Snakemake would trust outputs without metadata if this were interrupted.
     write_notes(notes)
     with replacing(results) as folder:
         for path in sorted(path for path in record.rglob("*") if path.is_file()):

@@ -1,4 +1,4 @@
-"""Gather every number of a run in one place: results.json for programs, table.csv for papers, table.txt for people."""
+"""Collect every number of a run: results.json for programs, table.csv for papers, table.txt for people."""
 
 import argparse
 from pathlib import Path
@@ -29,7 +29,7 @@ def main(args):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", required=True, help="the run's name")
-    parser.add_argument("--policy", required=True, help="the policy of the claim, such as grpo-seed0")
+    parser.add_argument("--policy", required=True, help="the policy that the claim is about, such as grpo-seed0")
     parser.add_argument("--headline", required=True, choices=EXTRACTORS, help="the extractor of the claim")
     parser.add_argument("--metrics", required=True, type=Path, nargs="+", help="eval/<task>/<policy>/metrics.json")
     parser.add_argument("--samples", required=True, type=Path, nargs="+", help="eval/<task>/<policy>/samples.jsonl")

@@ -25,7 +25,7 @@ from stage.screen import Progress, run, say
 
 KL_ROLLOUTS = 2
 
-# What TRL logs about the clock and not about the learning: it would make the history differ from run to run.
+# TRL's timings, which would make the history differ from run to run.
 CLOCK = {"step_time", "train_runtime", "train_samples_per_second", "train_steps_per_second", "total_flos"}
 
 
@@ -34,13 +34,13 @@ def require_requested(wanted, used):
     if changed := [key for key in wanted if used.get(key) != wanted[key]]:
         found = ", ".join(f"{key} from {wanted[key]!r} to {used.get(key)!r}" for key in changed)
         raise SystemExit(
-            f"error: the backend changes what was asked for, {found}: state the value you want under train.grpo, or "
+            f"error: the backend changes the training settings, {found}: set the value you want under train.grpo, or "
             "set train.backend to trl"
         )
 
 
 def write_history(path, logs):
-    """One row a step, one column a quantity that TRL logged: loss, rewards, lengths, entropy, kl, clipping."""
+    """Write what TRL logged, one row a step: loss, rewards, lengths, entropy, kl, clipping."""
     rows = [{k: v for k, v in row.items() if k not in CLOCK} for row in logs if "reward" in row]
     columns = sorted({key for row in rows for key in row} - {"step"})
     with replacing(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
@@ -50,11 +50,11 @@ def write_history(path, logs):
 
 
 def save_adapter(policy, folder, source):
-    """Save the adapter; its config names the base model's source and not a path of this machine."""
+    """Save the adapter; its config names the base model's source rather than a path on this machine."""
     policy.save_pretrained(folder)
     remove(folder / "README.md")  # PEFT's blank model card
     config = read_json(folder / "adapter_config.json")
-    # PEFT keeps the module names as a set, whose order differs from process to process.
+    # PEFT keeps the module names in a set, whose order differs between processes.
     fixed = {"base_model_name_or_path": source, "target_modules": sorted(config["target_modules"])}
     write_json(folder / "adapter_config.json", config | fixed)
 
@@ -77,8 +77,8 @@ def require_learning(policy, before):
     """Stop if training left the adapter as it was; `before` are its values before it."""
     if not any(moved(before[name], value) for name, value in adapter_values(policy).items()):
         raise SystemExit(
-            "error: training changed nothing: no group of completions had different rewards. Look at the completions "
-            "in the log; then raise train.grpo.temperature, change the prompt, or use easier problems"
+            "error: training changed nothing: no group of completions had different rewards. Read the completions "
+            "in the log, then raise train.grpo.temperature, change the prompt, or use easier problems"
         )
 
 
@@ -102,8 +102,8 @@ def require_same_prompts(trainer, tokenizer, chats):
 def log_kl(trainer, tokenizer, rollouts):
     """Add `kl` to every step's log: KL(policy || base) in nats per sampled token, exact over the vocabulary.
 
-    TRL computes it only if it is part of the loss (beta > 0), and then for every rollout. Here the step's first few
-    are enough. `rollouts` holds the latest `(prompts, completion_ids)`, as the rewards saw them.
+    TRL computes it only if it is part of the loss (beta > 0), and then for every rollout; here, the step's first few
+    are enough. `rollouts` holds the latest `(prompts, completion_ids)` that the rewards received.
     """
     import torch
     from transformers import TrainerCallback
@@ -163,7 +163,7 @@ def main(args):
     problems = [{key: problem[key] for key in ("prompt", "answer", "steps")} for problem in read_jsonl(args.data)]
     chats = [problem["prompt"] for problem in problems]
     working = checkpoint_folder(args)
-    # Of several processes, one to a GPU, the first one writes; RANK is torchrun's.
+    # Of several processes, only the first writes; torchrun sets RANK.
     writes = os.environ.get("RANK", "0") == "0"
     with replacing(args.adapter) if writes else TemporaryDirectory() as folder:
         folder = Path(folder)
@@ -233,12 +233,12 @@ if __name__ == "__main__":
     parser.add_argument("--adapter", required=True, type=Path, help="directory to write")
     parser.add_argument("--history", required=True, type=Path, help="CSV to write, one row a step")
     parser.add_argument("--arguments", required=True, type=Path, help="JSON to write, the whole GRPOConfig")
-    parser.add_argument("--environment", required=True, type=Path, help="JSON to write, what the training ran in")
+    parser.add_argument("--environment", required=True, type=Path, help="JSON to write, the training's environment")
+    parser.add_argument("--gpu-memory", required=True, type=Path, help="JSON to write, the peak GPU memory")
     parser.add_argument(
         "--code", required=True, type=Path, nargs="+", help="the files whose change makes checkpoints old"
     )
     parser.add_argument("--checkpoints", required=True, type=Path, help="directory for checkpoints, removed at the end")
     parser.add_argument("--checkpoint-steps", required=True, type=int, help="save one every so many steps, 0 for never")
     parser.add_argument("--checkpoint-minutes", required=True, type=int, help="save one every so many minutes, or 0")
-    parser.add_argument("--gpu-memory", required=True, type=Path, help="JSON to write, the peak on the GPU")
     run(main, parser)

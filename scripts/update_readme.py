@@ -1,4 +1,4 @@
-"""Write the numbers of a published record into README.md, between its two marks, and draw README's figure from it.
+"""Write a published record's numbers into README.md, between its two marks, and draw README's figure from it.
 
 python scripts/update_readme.py results/published/smollm2-135m-cpu
 """
@@ -16,7 +16,7 @@ def main(args):
 
     text = read_text(args.readme)
     if not BLOCK.search(text):
-        raise SystemExit(f"error: {args.readme} has no marks '<!-- numbers: … -->' and '<!-- end of numbers -->'")
+        raise SystemExit(f"error: {args.readme} lacks the marks '<!-- numbers: … -->' and '<!-- end of numbers -->'")
     tasks = scores_of(args.record)
     numbers = block(args.record, args.template, tasks).strip()
     write_text(args.figure, svg(figure(tasks)))
@@ -26,7 +26,9 @@ def main(args):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("record", type=Path, help="directory results/published/<run>")
-    parser.add_argument("--template", type=Path, default=Path("workflow/report/readme.md.j2"), help="of the block")
-    parser.add_argument("--readme", type=Path, default=Path("README.md"), help="file to write into")
+    parser.add_argument(
+        "--template", type=Path, default=Path("workflow/report/readme.md.j2"), help="template of the block"
+    )
+    parser.add_argument("--readme", type=Path, default=Path("README.md"), help="page to update")
     parser.add_argument("--figure", type=Path, default=Path("images/results.svg"), help="figure to draw")
     run(main, parser)

@@ -1,8 +1,8 @@
 """Upload a packaged model to the Hub: one commit on the expected parent, compared with the package, then tagged.
 
-The tag is derived from the package's checksums and is set last, on a commit that was found to hold exactly the package.
-A failure leaves no tag; running again finishes, and changes nothing if all is done.
-The token is read from HF_TOKEN and goes nowhere but into the requests.
+The tag is derived from the package's checksums and is set last, once the commit is known to hold exactly the package.
+A failed upload leaves no tag. Running again completes it, and changes nothing if it was complete.
+The token is read from HF_TOKEN and sent with the requests only.
 """
 
 import argparse
@@ -16,31 +16,31 @@ from stage.screen import run, say
 
 MANIFEST = "SHA256SUMS"
 MADE_BY_THE_HUB = {".gitattributes"}
-TIMESTAMP = ".snakemake_timestamp"  # Snakemake's, in every directory that a rule makes
+TIMESTAMP = ".snakemake_timestamp"  # Snakemake puts one into every output directory
 
 
 def token():
-    """The access token; SystemExit without one."""
+    """The access token; raises SystemExit if there is none."""
     if not os.environ.get("HF_TOKEN"):
-        raise SystemExit("error: HF_TOKEN is not set: make a token with write access on the Hub, set it, run again")
+        raise SystemExit("error: HF_TOKEN is not set: set it to a token with write access on the Hub, then run again")
     return os.environ["HF_TOKEN"]
 
 
 def files_of(folder):
-    """The files of a package, `{path in the repository: path here}`."""
+    """The files of a package, `{path in the repository: local path}`."""
     paths = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != TIMESTAMP)
     return {p.relative_to(folder).as_posix(): p for p in paths}
 
 
 def unequal_files(api, repo_id, commit, package):
-    """The paths in which a commit differs from the package, by the Hub's own checksums."""
+    """The paths whose content differs between commit and package, by the Hub's own checksums."""
     found = api.verify_repo_checksums(repo_id, revision=commit, local_dir=package)
     paths = {mismatch["path"] for mismatch in found.mismatches} | {*found.missing_paths, *found.extra_paths}
     return sorted(paths - MADE_BY_THE_HUB - {TIMESTAMP})
 
 
 def require_expected(head, files, expected, repo_id):
-    """Stop if the head is neither the last upload nor what the config names: somebody else committed it."""
+    """Stop if the head is neither the last upload nor the config's `hub.parent`: somebody else committed it."""
     if expected is None and set(files) <= MADE_BY_THE_HUB:
         return  # a new repository
     if head != expected:
@@ -51,7 +51,7 @@ def require_expected(head, files, expected, repo_id):
 
 
 def commit_package(api, repo_id, head, package, there, message):
-    """Make the package the content of the repository in one commit on `head`; returns the commit's name."""
+    """Replace the repository's content with the package in one commit on `head`; returns the commit's id."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     here = files_of(package)

@@ -110,13 +110,13 @@ def main(args):
     outside = [score for score in judged.values() if score["verdict"] not in ("identical", "within")]
     write_json(args.verified, {"wrong": wrong, "fresh": list(judged.values())})
     if wrong or outside:
-        raise SystemExit(f"error: {len(wrong) + len(outside)} mismatches, listed above: results are not as published")
+        raise SystemExit(f"error: {len(wrong) + len(outside)} mismatches with the published results, listed above")
     say("every published number was reproduced from its completions")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records", type=Path, default=Path("results/published"), help="folder of the records")
+    parser.add_argument("--records", type=Path, default=Path("results/published"), help="folder of published records")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of fresh runs")
     parser.add_argument("--verified", type=Path, default=Path("results/verified.json"), help="JSON to write")
     parser.add_argument(

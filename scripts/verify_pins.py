@@ -1,9 +1,9 @@
-"""Ask the Hub whether every pin of every preset exists there, with the checksums that the preset states.
+"""Check on the Hub that every pinned revision of every preset exists and has the checksums that the preset states.
 
     snakemake --cores 1 verify_pins
 
-Weights are compared with the Hub's checksums and not downloaded; data, which is small, is downloaded and checked as in
-a run. Checks every pin; exits with 1 if one fails.
+Weights are not downloaded: the Hub states their checksums. Data is small, so it is downloaded and checked as in a run.
+Checks every pin, and exits with 1 if any fails.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from stage.screen import run, say
 
 
 def presets(default, overlays):
-    """`(file name, whole config)` of the default and of each overlay on it."""
+    """`(file name, whole config)` of the default config and of each preset."""
     for path in [default, *overlays]:
         config = yaml.safe_load(read_text(default))
         update_config(config, copy.deepcopy(yaml.safe_load(read_text(path))))
@@ -30,7 +30,7 @@ def presets(default, overlays):
 
 
 def check_model(api, settings):
-    """What the Hub has at a model's pin, in words; SystemExit if that is not what is pinned."""
+    """A line about a model's pin; raises SystemExit if the Hub's weights are not the pinned ones."""
     pin = hf.parse(settings["source"].removeprefix("hf://"))
     with one_line(f"model {pin['repo']} at {pin['revision']}"):
         info = api.model_info(pin["repo"], revision=pin["revision"], files_metadata=True)
@@ -45,15 +45,15 @@ def check_model(api, settings):
 
 
 def check_data(settings):
-    """What the Hub has at a dataset's pin, in words; SystemExit if that is not what is pinned."""
+    """A line about a dataset's pin; raises SystemExit if the Hub's data is not the pinned data."""
     with tempfile.TemporaryDirectory() as scratch:
         fetch_splits(settings, scratch)
     pinned = [split for split in ("train", "test") if settings["sha256"].get(split)]
-    return f"data {settings['source']}: problems counted, sha256 as pinned of {' and '.join(pinned) or 'no split'}"
+    return f"data {settings['source']}: problems counted, sha256 as pinned for {' and '.join(pinned) or 'no split'}"
 
 
 def pins(config):
-    """The checks that a config's Hub sources need, as `(key, function of the API)`; the same pin has the same key."""
+    """The checks of a config's Hub sources, as `(key, function of the API)`; equal pins have equal keys."""
     on_hub = [("model", config["model"], check_model)]
     on_hub += [("data", task, lambda _, settings: check_data(settings)) for task in config["tasks"].values()]
     for kind, settings, check in on_hub:
@@ -83,5 +83,5 @@ def main(args):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--default", required=True, type=Path, help="the default config")
-    parser.add_argument("--overlays", required=True, type=Path, nargs="*", help="the presets, overlays on it")
+    parser.add_argument("--overlays", required=True, type=Path, nargs="*", help="the presets")
     run(main, parser)

@@ -1,4 +1,4 @@
-"""Fixtures: a tiny random model with a real tokenizer, and a copy of the workflow to run it in."""
+"""Fixtures: a tiny random model with a real tokenizer, and copies of the workflow to run it in."""
 
 import os
 import shutil
@@ -16,9 +16,9 @@ CHAT_TEMPLATE = (
 
 
 def make_tiny_model(folder, **shape):
-    """A seeded Llama of two layers and 32 dimensions, whose tokenizer knows bytes and four special tokens.
+    """Write a seeded Llama with two layers and 32 dimensions, whose tokenizer has bytes and four special tokens.
 
-    `shape` are fields of its config to have otherwise.
+    `shape` overrides fields of its config.
     """
     import torch
     from stage.checksums import seal
@@ -62,13 +62,11 @@ def tiny_model(tmp_path_factory):
 
 
 def training_outputs(folder):
-    """The arguments of train_grpo for its outputs beside the adapter, in a folder."""
+    """train_grpo's arguments for what it writes beside the adapter, in a folder, and for its checkpoints: none."""
     names = {"history": "history.csv", "arguments": "arguments.json", "environment": "environment.json"}
-    return [
-        word
-        for name, file in (names | {"gpu-memory": "gpu_memory.json"}).items()
-        for word in (f"--{name}", str(folder / file))
-    ]
+    names |= {"gpu-memory": "gpu_memory.json", "checkpoints": "checkpoints"}
+    code = ["--code", str(ROOT / "scripts/train_grpo.py"), "--checkpoint-steps", "0", "--checkpoint-minutes", "0"]
+    return [*code, *(word for name, file in names.items() for word in (f"--{name}", str(folder / file)))]
 
 
 TINY = {
@@ -82,7 +80,7 @@ TINY = {
             "dev": 8,
         }
     },
-    # Any text is of the right form and "0" is a frequent byte: random completions then differ in reward.
+    # Any text has the right format and "0" is a frequent byte, so that random completions differ in reward.
     "prompt": {"prefill": "", "examples": [], "format": "[^a-e]*"},
     "rewards": {"format": 1.0},
     "train": {
@@ -104,7 +102,7 @@ MADE_HERE = {".git", ".venv", ".snakemake", ".cache", ".config", ".pytest_cache"
 
 
 def repository_files(root=ROOT):
-    """The files of the repository, without what was made in it; from an archive, which has no .git, as from a clone."""
+    """The repository's files without any outputs, from a clone or from an archive, which has no .git."""
     if (root / ".git").exists():
         command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
         names = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.split("\0")
@@ -120,7 +118,7 @@ def repository_files(root=ROOT):
 
 
 def call(folder, *arguments, snakemake="snakemake", **environment):
-    """Run snakemake in `folder`; returns the finished process, what a terminal would show as its stdout."""
+    """Run snakemake in `folder`; returns the finished process, whose stdout is what a terminal would show."""
     return subprocess.run(
         [snakemake, "--cores", "2", *map(str, arguments)],
         cwd=folder,
@@ -149,7 +147,7 @@ class Checkout:
         (self.folder / "tiny.yaml").write_text(yaml.safe_dump(self.settings | changes))
 
     def snakemake(self, *arguments, cores=2, **environment):
-        """Run snakemake on the overlay; returns the finished process, its output as text."""
+        """Run snakemake with the overlay; returns the finished process."""
         return subprocess.run(
             ["snakemake", "--cores", str(cores), "--configfile", "tiny.yaml", *arguments],
             cwd=self.folder,
@@ -159,7 +157,7 @@ class Checkout:
         )
 
     def copy(self, folder):
-        """The same checkout in another folder, with all that was made in it and its times."""
+        """A copy of the checkout in another folder, with its outputs and their times."""
         shutil.copytree(self.folder, folder, copy_function=shutil.copy2, symlinks=True)
         copy = object.__new__(Checkout)
         copy.folder, copy.settings = folder, yaml.safe_load(yaml.safe_dump(self.settings))
@@ -179,13 +177,13 @@ class Checkout:
 
 @pytest.fixture
 def checkout(tmp_path, tiny_model):
-    """A fresh checkout in which nothing has run."""
+    """A fresh checkout in which nothing has been run."""
     return Checkout(tmp_path / "checkout", tiny_model)
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, tiny_model):
-    """A checkout in which the whole tiny run has been made once; tests copy it and leave it as it is."""
+    """A checkout with the finished tiny run; tests copy it and do not change it."""
     checkout = Checkout(tmp_path_factory.mktemp("finished") / "checkout", tiny_model)
     process = checkout.snakemake()
     assert process.returncode == 0, process.stdout + process.stderr
@@ -195,13 +193,13 @@ def finished(tmp_path_factory, tiny_model):
 
 @pytest.fixture
 def rerun(finished, tmp_path):
-    """A copy of the finished checkout, times kept, to change something in."""
+    """A copy of the finished checkout, with its times, for tests that change something."""
     return finished.copy(tmp_path / "checkout")
 
 
 @pytest.fixture(scope="session")
 def published(finished, tmp_path_factory):
-    """The finished checkout as a git clone in which the controls have run too and the record has been published."""
+    """The finished checkout as a git clone, with finished controls and a published record."""
     checkout = finished.copy(tmp_path_factory.mktemp("published") / "checkout")
     for command in ("git init --quiet", "git add .", "git -c user.name=n -c user.email=e commit --quiet --message m"):
         subprocess.run(command.split(), cwd=checkout.folder, check=True)
@@ -212,5 +210,5 @@ def published(finished, tmp_path_factory):
 
 @pytest.fixture
 def record(published, tmp_path):
-    """A copy of the published checkout, to change something in."""
+    """A copy of the published checkout, for tests that change something."""
     return published.copy(tmp_path / "checkout")

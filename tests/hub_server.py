@@ -1,9 +1,9 @@
 """A small Hugging Face Hub on the loopback interface, for tests: the real client talks to it over HTTP.
 
-It keeps repositories in memory and speaks the part of the Hub's API that publishing and downloading use: creation,
-preupload, LFS upload, commits with an expected parent, tags, trees, file downloads with ranges. Tests can give it
-accounts, gated repositories, commits with a chosen name, and faults. Written after the Hub's own client, which is what
-says how an answer must look; the live Hub may do more.
+It keeps repositories in memory and implements the part of the Hub's API that publishing and downloading use: creation,
+preupload, LFS upload, commits with an expected parent, tags, trees, file downloads with ranges. Tests can add accounts,
+gated repositories, commits with a chosen id, and faults. It follows the Hub's own client, which defines what answers
+must look like; the live Hub may do more.
 """
 
 import base64
@@ -34,11 +34,11 @@ class Repo:
 
     @property
     def head(self):
-        """The name of the newest commit."""
+        """The id of the newest commit."""
         return list(self.commits)[-1]
 
     def commit(self, files, oid=None):
-        """Add a commit that holds `files`; a test may choose its name, to serve a pinned revision."""
+        """Add a commit of `files`; a test may choose its id, to serve a pinned revision."""
         stamp = (
             f"{self.name} {len(self.commits)} {sorted((p, hashlib.sha256(c).hexdigest()) for p, c in files.items())}"
         )
@@ -47,7 +47,7 @@ class Repo:
         return oid
 
     def resolve(self, revision):
-        """The name of the commit that a branch, tag or commit name means."""
+        """The id of the commit that a branch, tag or commit id refers to."""
         oid = self.head if revision == "main" else self.tags.get(revision, revision)
         if oid not in self.commits:
             raise Refused(404, f"{revision} is no revision of {self.name}", "RevisionNotFound")
@@ -64,8 +64,8 @@ class Refused(Exception):
 
 @dataclass
 class Fault:
-    """What goes wrong with a request: "drop" closes the connection, "cut" does so in the middle of the answer's body,
-    "late drop" after the request has been carried out; a number is answered as a status; a callable is called first."""
+    """A fault of a request: "drop" closes the connection, "cut" closes it in the middle of the answer's body,
+    "late drop" after handling the request; a number is the status to answer with; a callable is called first."""
 
     method: str
     path: str
@@ -75,7 +75,7 @@ class Fault:
 
 
 class Hub:
-    """The server's state, and what tests do with it. `with Hub() as hub:` serves it at `hub.url`."""
+    """The server's state and the tests' interface to it. `with Hub() as hub:` serves it at `hub.url`."""
 
     def __init__(self):
         self.repos, self.objects, self.faults, self.requests = {}, {}, [], []
@@ -113,11 +113,11 @@ class Hub:
         return self.repos[kind, name]
 
     def fail(self, method, path, action, times=1, message="the test says so"):
-        """From now on let `times` requests of this method and path (a regular expression) go wrong."""
+        """Make the next `times` requests with this method and path (a regular expression) fail."""
         self.faults.append(Fault(method, path, action, times, message))
 
     def fault(self, method, path):
-        """The fault that this request meets, if one is due."""
+        """The fault for this request, if one is due."""
         with self.lock:
             for fault in self.faults:
                 if fault.times > 0 and fault.method == method and re.search(fault.path, path):
@@ -127,7 +127,7 @@ class Hub:
 
 
 def git_sha1(content):
-    """The name that git gives to a file's content."""
+    """Git's hash of a file's content."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
@@ -137,7 +137,7 @@ def is_lfs(path):
 
 
 def describe(path, content):
-    """A file as the tree and paths-info calls describe it."""
+    """A file as tree and paths-info describe it."""
     entry = {"type": "file", "path": path, "size": len(content), "oid": git_sha1(content)}
     if is_lfs(path):
         entry["lfs"] = {"oid": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 134}
@@ -148,7 +148,7 @@ ROUTES = []
 
 
 def route(method, pattern):
-    """Register a handler: `pattern` is matched against the whole path, its groups become arguments."""
+    """Register a handler: `pattern` must match the whole path, and its groups become arguments."""
 
     def register(function):
         ROUTES.append((method, re.compile(pattern), function))
@@ -162,7 +162,7 @@ FILES = r"/(?P<datasets>datasets/)?(?P<name>[^/]+/[^/]+)"
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection; requests are matched with ROUTES."""
+    """One connection; ROUTES handle its requests."""
 
     protocol_version = "HTTP/1.1"
 
@@ -183,7 +183,7 @@ class Handler(BaseHTTPRequestHandler):
         if action == "drop":
             return self.hang_up()
         try:
-            self.account()  # the Hub refuses a wrong token everywhere
+            self.account()  # like the Hub, refuse a wrong token everywhere
             if isinstance(action, int):
                 raise Refused(action, self.failing.message)
             for method, pattern, function in ROUTES:
@@ -231,7 +231,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def account(self):
-        """The name of the account that asks; None without a token."""
+        """The name of the requesting account; None without a token."""
         given = self.headers.get("Authorization", "")
         if not given:
             return None
@@ -242,14 +242,14 @@ class Handler(BaseHTTPRequestHandler):
         return accounts[token]
 
     def writer(self, name):
-        """Stop unless the account may write to repositories of this name."""
+        """Refuse the request unless the account may write to repositories of this name."""
         if self.account() is None:
             raise Refused(401, "Invalid username or password.")
         if self.account() not in self.hub.writers.values() or name.split("/")[0] != self.account():
             raise Refused(403, f"You don't have the rights to write to {name}")
 
     def find(self, kind, name):
-        """The repository, as far as the account may see it."""
+        """The repository, if the account may see it."""
         repo = self.hub.repos.get((kind, name))
         if repo is None or (repo.private and self.account() != name.split("/")[0]):
             raise Refused(401 if self.account() is None else 404, "Repository not found", "RepoNotFound")

@@ -1,4 +1,4 @@
-"""Sample with transformers' own generate: any machine, the same engine as the rollouts of `train_trl`."""
+"""Sample with transformers' generate, on any machine: the same engine as for the rollouts of `train_trl`."""
 
 PACKAGES = ("transformers", "torch")  # whose versions the protocol states
 

@@ -1,6 +1,6 @@
 """Sample with vLLM: the engine for GPUs.
 
-Its numbers are not bit for bit those of `eval_transformers`: the protocol names the engine, so that scores of the two
+Its numbers are not bit-identical to those of `eval_transformers`. The protocol names the engine, so scores of the two
 are never compared.
 """
 
@@ -34,7 +34,7 @@ def generate(model, tokenizer, prompts, settings, decoding):
     As in `eval_transformers`. `engine` of `settings`, the config section `eval`, holds fields of vLLM's EngineArgs.
     vLLM gets `batch_size` prompts at once.
     """
-    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # one process: its seed is ours, and it ends with us
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # in this process: seeded and stopped with it
     os.environ["VLLM_NO_USAGE_STATS"] = "1"
     os.environ.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")  # which compiles itself with nvcc if it finds that
     from vllm import LLM, SamplingParams, TokensPrompt

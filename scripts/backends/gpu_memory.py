@@ -1,21 +1,21 @@
-"""The GPU memory that a training needs: estimated before it starts, measured when it ends."""
+"""The GPU memory that training needs: estimated before it starts, measured when it ends."""
 
 from math import prod
 
 from backends.tokenizer import token_ids
 
-# Bits a quantised weight takes: 4, and 0.127 for its share of the twice quantised constants (Dettmers et al. 2023,
-# QLoRA, arXiv:2305.14314, section 3).
+# Bits per quantised weight: 4, plus 0.127 for its share of the doubly quantised constants (Dettmers et al. 2023, QLoRA,
+# arXiv:2305.14314, section 3).
 NF4_BITS = 4.127
-# Bytes of activations that a layer keeps for its gradient, in 16 bit, per token and hidden unit, attention scores not
-# kept (Korthikanti et al. 2022, arXiv:2205.05198, equation 2).
+# Bytes of activations that a layer stores for the backward pass, in 16 bit, per token and hidden unit, without
+# attention scores (Korthikanti et al. 2022, arXiv:2205.05198, equation 2).
 LAYER_BYTES = 34
-# What CUDA, its libraries and the allocator's gaps take: an allowance, not a measurement.
+# For CUDA, its libraries and fragmentation: an allowance, not a measurement.
 RUNTIME_BYTES = 1.2e9
-# Bytes a trained weight takes in float32: itself, its gradient, and the two moments of Adam in 32 or in 8 bit.
+# Bytes per trained weight in float32: the weight, its gradient, and Adam's two moments in 32 or 8 bit.
 ADAM, ADAM_8BIT = 4 + 4 + 8, 4 + 4 + 2
 
-# The settings that make a part smaller.
+# The settings that shrink each part.
 KEYS = {
     "weights": "train.load_in_4bit",
     "adapter": "train.lora.r or train.grpo.optim",
@@ -28,8 +28,8 @@ KEYS = {
 def estimate(model, settings, prompt_tokens, total):
     """`{part: bytes}` for section `train` on a GPU of `total` bytes, prompts at most `prompt_tokens` long.
 
-    `model` is the directory of the base model, of which only its config is read. "runtime" is an allowance; the others
-    follow from shapes.
+    `model` is the directory of the base model, of which only its config is read. "runtime" is an allowance; the other
+    parts follow from shapes.
     """
     import torch
     from peft import LoraConfig, get_peft_model
@@ -50,7 +50,7 @@ def estimate(model, settings, prompt_tokens, total):
     batch, length = grpo["per_device_train_batch_size"], prompt_tokens + grpo["max_completion_length"]
     head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     token = 2 * config.num_hidden_layers * config.num_key_value_heads * head * 2  # keys and values, 16 bit
-    # transformers' generate keeps the step's sequences; vLLM takes its share of the GPU at once, the weights within it.
+    # transformers' generate caches a step's sequences; vLLM reserves its share of the GPU, weights included.
     sequences = batch * grpo.get("steps_per_generation", grpo["gradient_accumulation_steps"])
     cache = sequences * length * token
     if grpo.get("use_vllm"):
@@ -62,7 +62,7 @@ def estimate(model, settings, prompt_tokens, total):
         "adapter": trained * (ADAM_8BIT if "8bit" in grpo.get("optim", "") else ADAM),
         "rollouts": cache,
         "activations": kept + layer if grpo["gradient_checkpointing"] else config.num_hidden_layers * layer,
-        "logits": batch * grpo["max_completion_length"] * config.vocab_size * 4 * 3,  # float32: they, softmax, gradient
+        "logits": batch * grpo["max_completion_length"] * config.vocab_size * 4 * 3,  # logits, softmax, gradient
         "runtime": RUNTIME_BYTES,
     }
 
@@ -85,36 +85,36 @@ def require_fit(parts, free):
 
 
 def longest(tokenizer, chats):
-    """The number of tokens of the longest prompt, as the model is given it."""
+    """The length of the longest prompt in tokens, chat template included."""
     return max(map(len, token_ids(tokenizer, chats)))
 
 
 def require_memory(model, settings, prompt_tokens):
-    """Stop, before a model is loaded, if there is no GPU or too little memory on it; a run on the CPU needs none."""
+    """Stop before a model is loaded if there is no GPU or too little memory on it; a CPU run passes."""
     import torch
 
     if settings["grpo"]["use_cpu"]:
         return
     if not torch.cuda.is_available():
         raise SystemExit(
-            "error: this run needs an NVIDIA GPU and PyTorch sees none: look at nvidia-smi, or run the default, "
+            "error: this run needs an NVIDIA GPU and PyTorch finds none: check nvidia-smi, or use the default run, "
             "which needs none"
         )
     if settings["dtype"] == "bfloat16" and not torch.cuda.is_bf16_supported(including_emulation=False):
         raise SystemExit(
-            "error: this GPU has no bfloat16: set train.dtype and eval.dtype to float16, train.grpo.bf16 to false and "
-            "train.grpo.fp16 to true"
+            "error: this GPU does not support bfloat16: set train.dtype and eval.dtype to float16, train.grpo.bf16 to "
+            "false and train.grpo.fp16 to true"
         )
     free, total = torch.cuda.mem_get_info()
     require_fit(estimate(model, settings, prompt_tokens, total), free)
 
 
 def peak():
-    """`{gpu, peak_bytes}`: which GPU, and the most memory that PyTorch held on it; both None without a GPU."""
+    """`{gpu, peak_bytes}`: the GPU's name and the most memory that PyTorch reserved on it; both None without a GPU."""
     import torch
 
     if not torch.cuda.is_initialized():
         return {"gpu": None, "peak_bytes": None}
     measured = torch.cuda.max_memory_reserved()
-    print(f"GPU memory, measured: {measured / 1e9:.2f} GB at most")
+    print(f"GPU memory, measured peak: {measured / 1e9:.2f} GB")
     return {"gpu": torch.cuda.get_device_name(), "peak_bytes": measured}

@@ -1,4 +1,4 @@
-"""What two models would say next: the comparison behind `check_merge` and `export_gguf`."""
+"""Compare the next-token logits of two models, for `check_merge` and `export_gguf`."""
 
 from backends.tokenizer import batch, token_ids
 
@@ -19,7 +19,7 @@ def next_token_logits(policy, tokenizer, chats, label):
 
 
 def logit_differences(expected, found):
-    """How alike the logits are: the share of rows with the same largest one, the largest and the mean difference."""
+    """How similar the logits are: the share of rows with the same argmax, the largest and the mean difference."""
     distance = (expected - found).abs()
     return {
         "agreement": (expected.argmax(-1) == found.argmax(-1)).float().mean().item(),

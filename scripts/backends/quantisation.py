@@ -1,8 +1,8 @@
-"""A base model in 4 bit: NF4 with double quantisation (Dettmers et al. 2023, QLoRA, arXiv:2305.14314)."""
+"""4-bit base models: NF4 with double quantisation (Dettmers et al. 2023, QLoRA, arXiv:2305.14314)."""
 
 
 def quantised(settings):
-    """from_pretrained's arguments for `train.load_in_4bit`: none if it is off."""
+    """The arguments of from_pretrained for `train.load_in_4bit`, none if it is off."""
     if not settings.get("load_in_4bit"):
         return {}
     import torch
@@ -12,8 +12,8 @@ def quantised(settings):
 
     if not is_bitsandbytes_available():
         raise SystemExit(
-            "error: train.load_in_4bit needs bitsandbytes, which the cpu environment lacks: set environment to gpu or "
-            "t4 and use that one, or set train.load_in_4bit to false"
+            "error: train.load_in_4bit needs bitsandbytes, which the cpu environment lacks: use environment gpu or "
+            "t4, or set train.load_in_4bit to false"
         )
     nf4 = BitsAndBytesConfig(
         load_in_4bit=True,
@@ -25,10 +25,10 @@ def quantised(settings):
 
 
 def unpacked(policy):
-    """Keep the 4-bit weights of a policy in their plain layout; returns it. Other weights are not concerned.
+    """Keep a policy's 4-bit weights in their plain layout; returns the policy. Other weights are unaffected.
 
-    On a CPU with AVX512-BF16, bitsandbytes 0.50.2 packs the weights of a layer that runs in eval mode, and the layer
-    then passes no gradient back and computes in other arithmetic (`Linear4bit.forward` in bitsandbytes/nn/modules.py).
+    On a CPU with AVX512-BF16, bitsandbytes 0.50.2 packs the weights of a layer that runs in eval mode. The layer then
+    passes no gradient back and rounds differently (`Linear4bit.forward` in bitsandbytes/nn/modules.py).
     """
     for layer in policy.modules():
         if hasattr(layer, "support_avx512bf16_for_cpu"):

@@ -14,9 +14,9 @@ TODAY = date(2024, 7, 26)
 
 
 def load_tokenizer(model, prefill=""):
-    """The tokenizer of the model in a directory, for batches: it pads on the left, and has a token to pad with.
+    """The tokenizer of the model in a directory, for batches: it pads on the left and has a padding token.
 
-    Every completion begins with `prefill`. Raises SystemExit for a model without a chat template.
+    Every completion begins with `prefill`. Raises SystemExit if the model has no chat template.
     """
     from transformers import AutoTokenizer
 
@@ -34,8 +34,8 @@ def prepared(tokenizer, prefill):
         template = template.get("default")
     if not template:
         raise SystemExit(
-            "error: the model has no chat template: choose an instruction-tuned model, or put a chat_template.jinja "
-            "into its folder and give that folder as model.source"
+            "error: the model has no chat template: choose an instruction-tuned model, or add a chat_template.jinja "
+            "to its folder and set model.source to that folder"
         )
     if prefill:
         # Jinja leaves out a file's last newline, and would not if something follows it.

@@ -1,16 +1,16 @@
-"""Train with TRL and PEFT as they are: any machine, one or several GPUs.
+"""Train with unmodified TRL and PEFT, on a CPU or on one or several GPUs.
 
-Rollouts by transformers' own generate, or by vLLM in the same process (`train.grpo.use_vllm`), to which TRL copies the
-weights after every step.
+Rollouts come from transformers' generate, or from vLLM in the same process (`train.grpo.use_vllm`), to which TRL copies
+the weights after every step.
 """
 
 
 def score_completions_only():
-    """Let TRL compute logits for the tokens of completions and not for those of prompts: half the time of a step.
+    """Let TRL compute logits for completion tokens only, not for prompt tokens, which halves the time of a step.
 
-    Without Triton, TRL from 1.16 on scores every position and throws the prompts' away (`compact` in
-    trl/trainer/utils.py, `add_fused_lm_head`), so that compilers see no change of shapes. Nothing is compiled here.
-    The name is private to TRL. If it is gone, look whether TRL still does that.
+    Without Triton, TRL 1.16 and newer computes logits at every position and drops those of the prompts (`compact` in
+    trl/trainer/utils.py, `add_fused_lm_head`), so that compilers see constant shapes. Nothing is compiled here.
+    The name is private to TRL. If it is gone, check whether TRL still does this.
     """
     import trl
     import trl.trainer.utils
@@ -27,9 +27,9 @@ def score_completions_only():
 
 
 def load(model, chats, settings, prefill, folder):
-    """(policy, tokenizer, GRPOTrainer arguments) of the model in directory `model`.
+    """(policy, tokenizer, GRPOTrainer arguments) for the model in directory `model`.
 
-    `chats` are the prompts to train on, `settings` is the config section `train`; a backend may write into `folder`.
+    `chats` are the training prompts, `settings` is the config section `train`; a backend may write into `folder`.
     """
     import torch
     from peft import LoraConfig
@@ -52,6 +52,6 @@ def load(model, chats, settings, prefill, folder):
         **quantised(settings),
     )
     policy = unpacked(policy)
-    if not settings["grpo"]["gradient_checkpointing"]:  # which recomputes activations without a cache of the prefix
+    if not settings["grpo"]["gradient_checkpointing"]:  # it recomputes activations without a cache
         policy = share_prefix(policy)
     return policy, tokenizer, {"peft_config": LoraConfig(task_type="CAUSAL_LM", **settings["lora"])}

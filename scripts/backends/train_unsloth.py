@@ -1,25 +1,25 @@
-"""Train with Unsloth on one GPU: 4- or 16-bit base model, rollouts by vLLM in the same process, of the same weights."""
+"""Train with Unsloth on one GPU: 4- or 16-bit base model, rollouts from vLLM, which shares the weights."""
 
 import os
 
 
 def environment(settings, folder):
-    """The environment variables that Unsloth and vLLM read when they are imported."""
+    """The environment variables that Unsloth and vLLM read on import."""
     return {
-        # Unsloth writes the trainer that it derives from TRL's and imports it from there: it stays with the adapter.
+        # Unsloth generates its trainer from TRL's and imports it from this folder: keep it with the adapter.
         "UNSLOTH_COMPILE_LOCATION": str(folder / "unsloth_compiled_cache"),
         "UNSLOTH_DISABLE_STATISTICS": "1",
         "VLLM_NO_USAGE_STATS": "1",
-        # FlashInfer compiles itself if it finds nvcc, and vLLM then refuses it on a T4: the same kernels everywhere.
+        # FlashInfer compiles itself if it finds nvcc, and vLLM then refuses it on a T4: avoid it everywhere.
         "UNSLOTH_VLLM_NO_FLASHINFER": "1",
-        # Standby frees vLLM's cache during a training step. The memory stays what the settings say.
+        # Standby frees vLLM's cache during a training step. The override keeps the configured share of memory.
         "UNSLOTH_VLLM_STANDBY": str(int(settings["grpo"].get("vllm_enable_sleep_mode", False))),
         "UNSLOTH_VLLM_STANDBY_UTIL_OVERRIDE": "1",
     }
 
 
 def require_safe_standby(settings):
-    """Stop if standby is on and the GPU is one on which it crashes at random (Unsloth's own trials on a T4)."""
+    """Stop if standby is on and the GPU is one on which it crashes at random (found by Unsloth on a T4)."""
     import torch
 
     if settings["grpo"].get("vllm_enable_sleep_mode") and torch.cuda.get_device_capability() < (8, 0):
@@ -30,21 +30,21 @@ def require_safe_standby(settings):
 
 
 def load(model, chats, settings, prefill, folder):
-    """(policy, tokenizer, GRPOTrainer arguments) of the model in directory `model`; as in `train_trl`.
+    """(policy, tokenizer, GRPOTrainer arguments) for the model in directory `model`; as in `train_trl`.
 
-    The model is a folder: given a name, Unsloth loads another repository's 4-bit copy, at no stated revision.
+    The model must be a folder: given a name, Unsloth loads a 4-bit copy from another repository, at no pinned revision.
     """
     import torch
 
     if not torch.cuda.is_available():
         raise SystemExit(
-            "error: train.backend unsloth needs an NVIDIA GPU and PyTorch sees none: look at nvidia-smi, or set "
+            "error: train.backend unsloth needs an NVIDIA GPU and PyTorch finds none: check nvidia-smi, or set "
             "train.backend to trl"
         )
     require_safe_standby(settings)
     folder.mkdir(parents=True, exist_ok=True)
     os.environ |= environment(settings, folder)
-    from unsloth import FastLanguageModel  # before anything that imports transformers, which it patches  # isort: skip
+    from unsloth import FastLanguageModel  # before transformers, which it patches  # isort: skip
     from backends.gpu_memory import longest, require_memory
     from backends.tokenizer import load_tokenizer, prepared
 
@@ -65,7 +65,7 @@ def load(model, chats, settings, prefill, folder):
     policy = FastLanguageModel.get_peft_model(
         policy,
         **lora,
-        # "unsloth" keeps the activations of checkpoints in the machine's memory.
+        # "unsloth" offloads checkpointed activations to CPU memory.
         use_gradient_checkpointing="unsloth" if grpo["gradient_checkpointing"] else False,
         random_state=torch.initial_seed(),
     )

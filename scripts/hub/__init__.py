@@ -1,1 +1,1 @@
-"""What the downloads and the upload share about the Hugging Face Hub."""
+"""What downloads from and uploads to the Hugging Face Hub share."""

@@ -1,1 +1,1 @@
-"""Problems, prompts, answers, rewards, scores and what follows from them; nothing here imports torch."""
+"""Problems, prompts, answers, rewards, scores and statistics; nothing here imports torch."""

@@ -1,4 +1,4 @@
-"""What counts as the answer of a completion. Reward and metric both ask here, so they cannot disagree.
+"""What counts as the answer in a completion. Reward and metric share this module, so they cannot disagree.
 
 Three extractors, always reported together:
 

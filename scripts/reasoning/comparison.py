@@ -6,12 +6,12 @@ from reasoning.statistics import mean_interval, over_seeds, paired
 
 
 def outcomes(samples, extractor, family=None):
-    """Whether each sample is correct by an extractor, in order; of one family if one is named."""
+    """Whether each sample is correct by an extractor, in order; only one family's samples if `family` is given."""
     return [s["correct"][extractor] for s in samples if family in (None, s["family"])]
 
 
 def gain(base, policy, *signs):
-    """The mean change over problems, `{difference, low, high}`; `signs` are `(sign, extractor)`."""
+    """The mean over problems of a signed sum of changes, `{difference, low, high}`; `signs` are `(sign, extractor)`."""
     changes = [
         sum(sign * (p["correct"][name] - b["correct"][name]) for sign, name in signs)
         for b, p in zip(base, policy, strict=True)
@@ -21,12 +21,12 @@ def gain(base, policy, *signs):
 
 
 def compare(base, policy):
-    """The paired comparison of two lists of samples of the same problems, whole and by family."""
+    """The paired comparison of two lists of samples of the same problems, overall and by family."""
     if [s["id"] for s in base] != [s["id"] for s in policy]:
-        raise SystemExit("error: the two policies were asked different problems: evaluate both again")
+        raise SystemExit("error: the two policies were evaluated on different problems: evaluate both again")
     return {
         "extractors": {name: paired(outcomes(base, name), outcomes(policy, name)) for name in EXTRACTORS},
-        # A policy that only learned to write the answer tag gains by `strict` and not by `flexible`.
+        # A policy that has only learned to write the answer tag gains by `strict` but not by `flexible`.
         "reasoning_gain": gain(base, policy, (1, "flexible")),
         "format_gain": gain(base, policy, (1, "strict"), (-1, "flexible")),
         "at_k": change_at_k(base, policy),
@@ -38,7 +38,7 @@ def compare(base, policy):
 
 
 def compare_over_seeds(before, after):
-    """`{extractor: over_seeds}` of two lists that hold the samples of one seed each."""
+    """`{extractor: over_seeds}` for two lists, each with one list of samples per seed."""
     return {
         name: over_seeds([outcomes(s, name) for s in before], [outcomes(s, name) for s in after]) for name in EXTRACTORS
     }

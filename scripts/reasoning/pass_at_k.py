@@ -1,6 +1,6 @@
-"""pass@k and maj@k: the scores of several completions of each problem, beside the one that the headline is about.
+"""pass@k and maj@n, from several completions of each problem besides the one that the headline score uses.
 
-A sample holds them under `draws`, a list of `n` judged completions.
+A sample holds them under `draws`, a list of `n` scored completions.
 """
 
 import math
@@ -10,7 +10,7 @@ from reasoning.statistics import mean_interval
 
 
 def pass_at(k, correct, n):
-    """The unbiased estimate of pass@k from `n >= k` completions, of which `correct` are right.
+    """The unbiased estimate of pass@k from `n >= k` completions, of which `correct` are correct.
 
     Chen et al. 2021, Evaluating Large Language Models Trained on Code (arXiv:2107.03374), equation 1.
     """
@@ -18,13 +18,13 @@ def pass_at(k, correct, n):
 
 
 def majority(answers):
-    """The most frequent answer of a list, the earliest in a tie; None, "no answer found", has no vote."""
+    """The most frequent answer, the earliest in a tie; None, which means "no answer found", does not count."""
     votes = [answer for answer in answers if answer is not None]
     return max(votes, key=votes.count, default=None)
 
 
 def values(samples, extractor):
-    """The contribution of each problem: `{"pass@k": one number a problem}` for k = 1, 2, 4, … n, and `maj@n`."""
+    """`{"pass@k": one value per problem, …}` for k = 1, 2, 4, … n, and `maj@n`."""
     n = len(samples[0]["draws"])
     correct = [sum(draw["correct"][extractor] for draw in s["draws"]) for s in samples]
     votes = [majority([draw["extracted"][extractor] for draw in s["draws"]]) for s in samples]
@@ -35,7 +35,7 @@ def values(samples, extractor):
 
 
 def with_interval(numbers):
-    """`{value, low, high}` of a mean over problems, with its bootstrap 95 % interval."""
+    """`{value, low, high}`: a mean over problems and its bootstrap 95 % interval."""
     low, high = mean_interval(numbers)
     return {"value": sum(numbers) / len(numbers), "low": low, "high": high}
 

@@ -1,15 +1,15 @@
-"""The names of policies, and the number of problems that each is asked, as the config has them."""
+"""The names of a config's policies, and the number of problems in a split."""
 
 
 def arms_and_seeds(config, controls=False):
-    """`(arms, seeds)` of the run; with `controls`, of the run and its controls."""
+    """`(arms, seeds)` of the run; with `controls`, of the run including its controls."""
     if not controls:
         return config["arms"], config["seeds"]
     return config["arms"] | config["controls"]["arms"], config["controls"]["seeds"]
 
 
 def trained_policies(config, controls=False):
-    """The policies that the config trains: every arm with every seed, `<arm>-seed<seed>`."""
+    """The trained policies: every arm with every seed, `<arm>-seed<seed>`."""
     arms, seeds = arms_and_seeds(config, controls)
     return [f"{arm}-seed{seed}" for arm in arms for seed in seeds]
 
@@ -20,11 +20,11 @@ def arm_of(policy):
 
 
 def seed_of(policy):
-    """The seed of a policy as a number, 0 for the base model: 10 comes after 2."""
+    """The seed of a policy as an integer, so that 10 sorts after 2; 0 for the base model."""
     return int(policy.partition("-seed")[2] or 0)
 
 
 def problem_count(task, split):
-    """`(n, subset)`: how many problems a split has by the config section of its task, and if that is a subset."""
+    """`(n, subset)`: the number of problems in a split, and whether `limit` makes it a subset."""
     limit = task["limit"].get(split)
     return limit or (task["size"] | {"dev": task["dev"]})[split], limit is not None

@@ -2,7 +2,7 @@
 
 
 def messages(question, prompt):
-    """The chat of one question: system turn, worked examples as earlier turns, then the question."""
+    """The chat for one question: system turn, worked examples as earlier turns, then the question."""
     chat = [{"role": "system", "content": prompt["system"]}] if prompt["system"] else []
     for example in prompt["examples"]:
         chat.append({"role": "user", "content": example["question"]})

@@ -1,9 +1,9 @@
-"""How a score was measured, as one value with a hash: scores are compared only if their hashes are equal."""
+"""How a score was measured, as a dict with a hash: scores are compared only if their hashes are equal."""
 
 import hashlib
 import json
 
-# Always reported together (reasoning/answer.py says what each reads).
+# Always reported together; reasoning/answer.py defines them.
 EXTRACTORS = ("strict", "flexible", "math_verify")
 
 # Counts up when a change of the extractors can change a score (the CHANGELOG says which and why).
@@ -36,13 +36,13 @@ def protocol_hash(value):
 
 
 def changed_fields(first, second):
-    """The fields of the protocol in which two metrics differ."""
+    """The protocol fields in which two metrics differ."""
     a, b = first["protocol"], second["protocol"]
     return sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
 
 
 def require_equal(first, second):
-    """Stop, naming the fields, if two metrics were not measured alike."""
+    """Stop and name the fields if two metrics were measured differently."""
     if first["protocol_hash"] != second["protocol_hash"]:
         fields = ", ".join(changed_fields(first, second))
         raise SystemExit(

@@ -1,4 +1,4 @@
-"""Every number of a run gathered in one value, `results.json`."""
+"""Every number of a run in one dict, `results.json`."""
 
 import json
 
@@ -8,11 +8,11 @@ from reasoning.protocol import require_equal
 
 
 def gather(metrics, comparisons, merges, probes, samples, trainings):
-    """One value with every number: `tasks.<task>.policies.<policy>` and `….arms.<arm>`, merges beside them.
+    """Every number: `tasks.<task>.policies.<policy>`, `tasks.<task>.arms.<arm>`, `tasks.<task>.leads.<arm>`, `merges`.
 
     `metrics`, `comparisons` and `samples` are `{(task, policy): JSON}`, `merges` and `trainings` (the environments
-    that policies were trained in) `{policy: JSON}`, and `probes` is `{task: JSON}`. Each policy has the address of its
-    scores, their file below the run's folder. `leads.<arm>` is the lead of the first arm over another. Stops if scores
+    that policies were trained in) `{policy: JSON}`, and `probes` is `{task: JSON}`. A policy's address is the path of
+    its scores in the run's folder. `leads.<arm>` is the first arm's lead over that arm. Raises SystemExit if scores
     were measured differently.
     """
     tasks = {}
@@ -36,7 +36,7 @@ def gather(metrics, comparisons, merges, probes, samples, trainings):
 
 
 def over_all_seeds(samples):
-    """`{arms, leads}` over seeds; `samples` is `{policy: samples}`, first the base model's, then the lead arm's."""
+    """`{arms, leads}` over seeds; `samples` is `{policy: samples}`, the base model's first, then the first arm's."""
     of_arm = {}
     for policy, of_policy in samples.items():
         of_arm.setdefault(arm_of(policy), []).append(of_policy)
@@ -48,7 +48,7 @@ def over_all_seeds(samples):
 
 
 def grouped(stages):
-    """`{stage: environment}` as a list of `{environment, stages}`, one for each distinct environment."""
+    """`{stage: environment}` grouped into a list of `{environment, stages}`, one for each distinct environment."""
     groups = {}
     for stage, environment in sorted(stages.items()):
         groups.setdefault(json.dumps(environment, sort_keys=True), []).append(stage)

@@ -1,4 +1,4 @@
-"""The rewards of GRPO, each from 0 to 1 for a completion; the config weighs them (`rewards: {accuracy: 1.0, …}`)."""
+"""GRPO's rewards, each from 0 to 1 per completion; the config weights them (`rewards: {accuracy: 1.0, …}`)."""
 
 import hashlib
 import re
@@ -10,21 +10,21 @@ COMPUTED = re.compile(rf"=\s*({NUMBER.pattern})")
 
 
 def accuracy(text, problem, prompt):
-    """The strict extractor of the metric finds the gold answer."""
+    """1 if the strict extractor, which is also the metric, finds the gold answer."""
     return float(extract_strict(text, prompt["answer"]) == problem["answer"])
 
 
 def format(text, problem, prompt):
-    """The whole completion has the form that the prompt asks for, right or wrong."""
+    """1 if the whole completion has the format that the prompt asks for, whether its answer is correct or not."""
     return float(re.fullmatch(prompt["format"], text, re.DOTALL) is not None)
 
 
 def steps(text, problem, prompt):
-    """The share of the gold solution's steps whose result the completion has, in order, after a "=".
+    """The share of the gold solution's steps whose result follows a "=" in the completion, in order.
 
-    A problem of two steps is hardly ever solved by chance, so accuracy alone cannot teach it; this rewards one right
-    step. Only results count, not how they were obtained. 0 if the number of results is not that of the gold solution:
-    a policy rewarded for the first step of any problem learns to stop there. 0 if gold has no annotated step.
+    Two-step problems are rarely solved by chance, so accuracy alone cannot teach them; this rewards a single correct
+    step. Only results count, not how they were obtained. 0 if the number of results differs from the gold solution's,
+    because a policy rewarded for the first step of any problem learns to stop there. 0 if no gold step is annotated.
     """
     computed, gold = [number(result) for result in COMPUTED.findall(as_seen(text))], problem["steps"]
     if not gold or len(computed) != len(gold):
@@ -33,9 +33,9 @@ def steps(text, problem, prompt):
 
 
 def random(text, problem, prompt):
-    """A coin toss that knows nothing of the problem: the control for gains that any reward would bring.
+    """A coin toss, independent of the problem: the control for gains that any reward would bring.
 
-    The text's own hash tosses the coin, so that a rerun tosses the same.
+    A hash of the text decides, so reruns give the same result.
     """
     return float(hashlib.sha256(text.encode()).digest()[0] & 1)
 
@@ -44,11 +44,11 @@ REWARDS = {"accuracy": accuracy, "format": format, "steps": steps, "random": ran
 
 
 def reward_functions(weights, prompt, rollouts):
-    """The TRL reward functions and weights of the rewards whose weight is not 0.
+    """(functions for TRL, weights) of the rewards whose weight is not 0.
 
     TRL calls each as `f(prompts=…, completions=[[{"role", "content"}], …], completion_ids=…, answer=[…], steps=[…])`,
-    the last two from the training data, and expects one float per completion. The prompt's prefill was not sampled
-    but belongs to the text that is judged. The deque `rollouts` receives the latest `(prompts, completion_ids)`.
+    the last two from the training data, and expects one float per completion. The prompt's prefill was not sampled,
+    but it is part of the text that is scored. The deque `rollouts` receives the latest `(prompts, completion_ids)`.
     """
 
     def trl(name):

@@ -1,4 +1,4 @@
-"""results.json, read in the order in which people read it, and as rows of a table."""
+"""results.json in reading order, and as the rows of a table."""
 
 from stage.files import read_json
 
@@ -7,7 +7,7 @@ from reasoning.protocol import EXTRACTORS
 
 
 def read_results(path):
-    """A results.json with its policies and arms in reading order: base, the arm of the claim, others by name."""
+    """A results.json with its policies and arms in reading order: base, the claim's arm, then the others by name."""
     results = read_json(path)
     for entry in results["tasks"].values():
         for key in ("policies", "arms", "leads"):
@@ -16,7 +16,7 @@ def read_results(path):
 
 
 def in_order(of_names, policy):
-    """A dict by policy or arm in reading order; `policy` is that of the claim."""
+    """A dict keyed by policy or arm, in reading order; `policy` is the claim's policy."""
     lead = arm_of(policy)
 
     def place(name):
@@ -32,18 +32,18 @@ def trained_in_order(results):
 
 
 def marked(task, split, subset):
-    """A task's name, marked if a score is not the task's own: if of another split than test, or of a subset of it."""
+    """A task's name, marked if the score is not on the whole test split: if it is on another split or a subset."""
     marks = [*([f"{split} split"] if split != "test" else []), *(["a subset"] if subset else [])]
     return f"{task} ({', '.join(marks)})" if marks else task
 
 
 def marked_row(row):
-    """The marked task of a row of the table."""
+    """The marked task name of a table row."""
     return marked(row["task"], row["split"], row["subset"])
 
 
 def marked_task(task, entry):
-    """The marked task of an entry of results.json."""
+    """The marked task name of an entry of results.json."""
     metrics = entry["policies"]["base"]["metrics"]
     return marked(task, metrics["protocol"]["split"], metrics["subset"])
 
@@ -55,7 +55,7 @@ COLUMNS = (
 
 
 def rows(results):
-    """The table, one row a task, policy and extractor; the base model has no differences."""
+    """The table, one row per task, policy and extractor; the base model's rows have no differences."""
     for task, entry in results["tasks"].items():
         for policy, value in entry["policies"].items():
             metrics, comparison = value["metrics"], value["comparison"]

@@ -1,4 +1,4 @@
-"""From completions to scores. Reads nothing but the completions, so that anybody can recompute every score."""
+"""From completions to scores. Nothing but the completions is needed, so anyone can recompute every score."""
 
 import re
 
@@ -31,7 +31,7 @@ def judge(name, gold, text, tokens, truncated, prompt):
 
 
 def judge_again(sample, prompt):
-    """A sample computed anew from its completion, and from those of its draws if it has any."""
+    """A sample recomputed from its completion, and from the completions of its draws if it has any."""
 
     def again(judged):
         return judge(sample["id"], sample["gold"], judged["completion"], judged["tokens"], judged["truncated"], prompt)
@@ -41,7 +41,7 @@ def judge_again(sample, prompt):
 
 
 def summarise(samples):
-    """The scores of a list of samples, whole and by family."""
+    """The scores of a list of samples, overall and by family."""
     families = sorted({s["family"] for s in samples})
     return {
         "n": len(samples),

@@ -1,4 +1,4 @@
-"""A task's splits: fetched from its source, put into one canonical form, and checked against what the config pins."""
+"""A task's splits: fetched from their source, converted to a canonical form, and checked against the config's pins."""
 
 from pathlib import Path
 
@@ -21,29 +21,29 @@ READERS = {".jsonl": read_jsonl, ".parquet": read_parquet}
 
 
 def read_split(folder, split):
-    """The rows of the one file in the folder whose name begins with the split's."""
+    """The rows of the one file in the folder whose name begins with the split's name."""
     files = [p for p in sorted(folder.rglob(f"{split}*")) if p.suffix in READERS]
     if len(files) != 1:
         found = ", ".join(p.name for p in files) or "none"
-        raise SystemExit(f"error: the source should hold one {split}*.jsonl or {split}*.parquet, and holds {found}")
+        raise SystemExit(f"error: the source should have one {split}*.jsonl or {split}*.parquet, and has {found}")
     return READERS[files[0].suffix](files[0])
 
 
 def require_pinned(path, split, task):
-    """Stop unless the canonical file has the pinned content and size, and every problem can be read."""
+    """Stop unless the canonical file has the pinned content and size, and every problem is valid."""
     problems = read_problems(path)
     expected, digest = task["sha256"].get(split), sha256(path)
     if expected and digest != expected:
         raise SystemExit(
             f"error: the {split} split has sha256 {digest}, and {expected} is pinned: "
-            "the download is corrupt, or the source is another edition of the data"
+            "the download is corrupt, or the source has another version of the data"
         )
     if len(problems) != task["size"][split]:
         raise SystemExit(f"error: the {split} split has {len(problems)} problems and should have {task['size'][split]}")
 
 
 def fetch_splits(task, folder):
-    """Write the splits of a task (its config section) into `folder`: `{split: path}` of checked, canonical JSONL."""
+    """Write a task's splits, checked and in canonical JSONL, to `folder`; returns `{split: path}`."""
     fetch(task["source"], folder, "dataset")
     return checked_splits(task, folder)
 

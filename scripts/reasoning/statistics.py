@@ -1,10 +1,10 @@
-"""The statistics of scores and of paired comparisons; the mathematics is scipy's."""
+"""Statistics of scores and paired comparisons, computed with scipy."""
 
 import math
 
 
 def score(outcomes):
-    """Of a list of booleans: `{n, correct, value, low, high}` with the Wilson 95 % interval (Wilson 1927)."""
+    """`{n, correct, value, low, high}` of a list of booleans, with the Wilson 95 % interval (Wilson 1927)."""
     from scipy.stats import binomtest
 
     n, correct = len(outcomes), sum(outcomes)
@@ -13,7 +13,7 @@ def score(outcomes):
 
 
 def mean_interval(values, seed=0, resamples=10_000):
-    """`(low, high)` of a mean, from the bootstrap over items (percentile, 95 %); the mean itself if all are equal."""
+    """`(low, high)`: percentile bootstrap 95 % interval of a mean over problems; the mean itself if all are equal."""
     import numpy
     from scipy.stats import bootstrap
 
@@ -32,13 +32,13 @@ def mean_interval(values, seed=0, resamples=10_000):
 
 
 def paired(before, after):
-    """Compare two lists of booleans about the same items, in the same order.
+    """Compare two lists of booleans about the same problems, in the same order.
 
-    Returns the difference of the proportions with its bootstrap 95 % interval (percentile, items resampled in
-    pairs), the discordant counts `won` and `lost`, McNemar's exact p (McNemar 1947: under no effect a discordant
-    item is won or lost like a fair coin), and the smallest difference this n would show with 80 % power at the
-    observed share of discordant items (Connor 1987, Biometrics 43:207, formula 2, for a small difference); None if no
-    item is discordant.
+    Returns the difference of the proportions with its bootstrap 95 % interval (percentile, problems resampled in
+    pairs), the discordant counts `won` and `lost`, McNemar's exact p (McNemar 1947: without an effect, a discordant
+    problem is won or lost like a fair coin toss), and the smallest difference that n problems would detect with 80 %
+    power at the observed share of discordant ones (Connor 1987, Biometrics 43:207, formula 2, for a small difference);
+    None if no problem is discordant.
     """
     import numpy
     from scipy.stats import binomtest
@@ -59,11 +59,11 @@ def paired(before, after):
 
 
 def over_seeds(before, after):
-    """The scores of the same training over its seeds, compared with another on the same items.
+    """Summarise the scores of an arm's seeds, and compare them with another arm or the base model on the same problems.
 
-    `before` and `after` are lists with one list of booleans a seed; the base model is one such list alone. Returns the
-    number of seeds, mean and standard deviation of their scores (None for one seed), and the mean difference with its
-    95 % interval for other seeds and other items.
+    `before` and `after` hold one list of booleans per seed; the base model is a single list. Returns the number of
+    seeds, the mean and standard deviation of their scores (None for one seed), and the mean difference with its 95 %
+    interval for other seeds and other problems.
     """
     import numpy
 
@@ -81,13 +81,13 @@ def over_seeds(before, after):
 
 
 def half_interval(before, after):
-    """Half the width of the 95 % interval of the difference of two means over arrays of shape (seeds, items).
+    """Half the width of the 95 % interval of the difference of two means over arrays of shape (seeds, problems).
 
-    Seeds and items are both random (Clark 1973, The language-as-fixed-effect fallacy, J. Verbal Learning 12:335); a
-    side with one seed, such as the base model, is taken as it is. The variance of the difference is that of each side's
-    seeds and that of the items, less the interaction that both contain; Student's t gets Satterthwaite's degrees of
-    freedom (1946, Biometrics Bulletin 2:110). A bootstrap is too narrow: with three seeds it hardly leaves the range
-    from the lowest to the highest. The sides count as independent even if they share seeds.
+    Seeds and problems are both random (Clark 1973, The language-as-fixed-effect fallacy, J. Verbal Learning 12:335); a
+    side with one seed, such as the base model, counts as fixed. The variance of the difference is that over each side's
+    seeds plus that over problems, minus the interaction that both contain; Student's t has Satterthwaite's degrees of
+    freedom (1946, Biometrics Bulletin 2:110). A bootstrap would be too narrow: with three seeds it hardly leaves the
+    range between the lowest and the highest. The sides are treated as independent even if they share seeds.
     """
     from scipy.stats import t
 
@@ -145,7 +145,7 @@ def same_policy(before, after):
 
 
 def quantiles(values):
-    """`{mean, p10, p50, p90, max}` of numbers, such as the lengths of completions in tokens."""
+    """`{mean, p10, p50, p90, max}` of numbers, such as completion lengths in tokens."""
     import numpy
 
     p10, p50, p90 = map(float, numpy.percentile(values, [10, 50, 90]))

@@ -1,1 +1,1 @@
-"""The published record: what it holds, its checksums, where its numbers come from, and how they are recomputed."""
+"""The published record: its layout, checksums and provenance, and how its numbers are recomputed."""

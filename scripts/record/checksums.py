@@ -1,4 +1,4 @@
-"""SHA256SUMS: the checksums of a folder's files, in the form of `sha256sum --check`."""
+"""SHA256SUMS: the checksums of a folder's files, in the format of `sha256sum --check`."""
 
 from stage.files import read_text, sha256, write_text
 
@@ -20,14 +20,18 @@ def write_checksums(folder):
 
 
 def damage(record):
-    """The files of a record that are missing, unlisted, links, or not as published, one line each."""
+    """The files of a record that are missing, unlisted, links or changed, one line each."""
     if not (record / NAME).exists():
         return [f"{record} has no {NAME}: it is not a published record"]
     lines = read_text(record / NAME).splitlines()
     published = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     present = {str(p.relative_to(record)) for p in record.rglob("*") if not p.is_dir()} - {NAME, SIGNATURE}
     return (
-        [f"{path} is a link: a record holds files" for path in sorted(record.rglob("*")) if path.is_symlink()]
+        [
+            f"{path} is a link: a record must hold the file itself"
+            for path in sorted(record.rglob("*"))
+            if path.is_symlink()
+        ]
         + [f"{record / name} is missing" for name in sorted(published.keys() - present)]
         + [f"{record / name} is not in {NAME}" for name in sorted(present - published.keys())]
         + [

@@ -1,7 +1,7 @@
-"""Describe a record as a Workflow Run RO-Crate, from Snakemake's notes on each job.
+"""Describe a record as a Workflow Run RO-Crate, from Snakemake's metadata on each job.
 
 The profile is Provenance Run Crate 0.5 (https://w3id.org/ro/wfrun/provenance/0.5): a job is an action of a script, with
-its command, its input and output files, and its start and end.
+its command, its input and output files, and its start and end times.
 """
 
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ WORKFLOW = "workflow/Snakefile"  # of the record's own copy
 
 
 def time(seconds):
-    """A time of Snakemake's as ISO 8601."""
+    """A Unix time as ISO 8601."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
@@ -34,7 +34,7 @@ def crate_of(record, results, notes, provenance, license):
 
     crate = ROCrate(version="1.1")
     crate.name = f"Record of the run {provenance['run']}"
-    crate.description = "Every number of the run, the completions that they come from, and how they were made."
+    crate.description = "Every number of the run, the completions that they were computed from, and their provenance."
     crate.license = license
 
     def add(identifier, kind, **properties):
@@ -73,7 +73,7 @@ def crate_of(record, results, notes, provenance, license):
         rule: add(f"#step-{rule}", "HowToStep", name=rule, position=str(i), workExample=tools[rule])
         for i, rule in enumerate(rules, 1)
     }
-    # rocrate has no public way to give a workflow the second type that the profile asks for.
+    # rocrate has no public way to add the second type that the profile requires of a workflow.
     workflow._jsonld["@type"] = ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"]
     workflow["step"], workflow["hasPart"] = list(steps.values()), list(tools.values())
 

@@ -1,4 +1,4 @@
-"""Records of an earlier format, which the code that made them verifies."""
+"""Records in an earlier format, which are verified by the code that wrote them."""
 
 import io
 import subprocess
@@ -13,12 +13,12 @@ from record.layout import FORMAT
 
 
 def format_of(record):
-    """The version of a record's format; records before the second did not state theirs."""
+    """The format version of a record; version 1 did not state it."""
     return read_json(record / "provenance.json").get("format", 1)
 
 
 def verify_by_own_code(record):
-    """`(wrong, words)`: what the `verify.py` of a record's own commit finds wrong, and what it did in words."""
+    """`(wrong, words)` from the `verify.py` of the record's own commit: mismatches, and what it recomputed."""
     made_at = read_json(record / "provenance.json")["commit"]
     archive = subprocess.run(["git", "archive", made_at, "scripts"], capture_output=True)
     if archive.returncode:

@@ -1,7 +1,7 @@
-"""Snakemake's notes on the jobs of a run: without them, Snakemake would trust restored outputs unseen.
+"""Snakemake's metadata on a run's jobs: without it, Snakemake would accept restored outputs unchecked.
 
-Snakemake keeps one file an output, named after the output's path in base64 (snakemake/persistence/file.py). A record
-keeps them as one readable value, `{output: note}`.
+Snakemake keeps one file per output, named after the output's path in base64 (snakemake/persistence/file.py). A record
+keeps them as one readable file, `{output: note}`.
 """
 
 import os
@@ -14,7 +14,7 @@ NOTES = Path(".snakemake/metadata")
 
 
 def read_notes(results):
-    """Snakemake's notes on the outputs in a run's folder, `{output: note}`."""
+    """Snakemake's metadata on the outputs in a run's folder, `{output: note}`."""
     found = {}
     for path in sorted(path for path in NOTES.rglob("*") if path.is_file()):
         name = "".join(part.removeprefix("@") for part in path.relative_to(NOTES).parts)
@@ -25,7 +25,7 @@ def read_notes(results):
 
 
 def write_notes(notes):
-    """Give notes back to Snakemake, each in a file of the name that Snakemake looks for."""
+    """Put the metadata back where Snakemake looks for it."""
     NOTES.mkdir(parents=True, exist_ok=True)
     longest = os.pathconf(NOTES, "PC_NAME_MAX") - 1
     for output, note in notes.items():
@@ -35,7 +35,7 @@ def write_notes(notes):
 
 
 def jobs(notes):
-    """The jobs behind notes: `{rule, shellcmd, input, outputs, starttime, endtime, …}` each, in order of time."""
+    """The jobs that notes describe, `{rule, shellcmd, input, outputs, starttime, endtime, …}`, in order of time."""
     found = {}
     for output, note in notes.items():
         found.setdefault(note["shellcmd"], note | {"outputs": []})["outputs"].append(output)

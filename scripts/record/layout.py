@@ -1,4 +1,4 @@
-"""What a published record holds, and where."""
+"""The layout of a published record."""
 
 import gzip
 import json
@@ -10,7 +10,7 @@ from stage.files import read_json
 # Counts up when a record of this code can no longer be read by the code before it.
 FORMAT = 3
 
-# The results of a run are at its top, those of the run with its controls below.
+# The run's own results are at the top, those that include its controls in a subfolder.
 SCOPES = (Path(), Path("controls"))
 NUMBERS = "config.json results.json table.csv table.txt table.tex numbers.tex report.html".split()
 TRAINING = "history.csv arguments.json environment.json gpu_memory.json".split()
@@ -21,12 +21,12 @@ OWN |= {"ro-crate-metadata.json", "SHA256SUMS", "SHA256SUMS.sig", "README.md"}
 
 
 def scopes(folder):
-    """The scopes that a run's folder, or its record, has."""
+    """The scopes that the folder of a run or record has."""
     return [scope for scope in SCOPES if (folder / scope / "results.json").exists()]
 
 
 def record_files(results):
-    """The files of a run's folder that its record holds, relative to it, in order."""
+    """The files that a record takes from a run's folder, as sorted relative paths."""
     files = {scope / name for scope in scopes(results) for name in NUMBERS}
     files |= {
         path.relative_to(results) for scope in scopes(results) for path in (results / scope / "figures").iterdir()
@@ -52,7 +52,7 @@ def in_record(path, results, record):
 
 
 def pack(source, target):
-    """Copy a file into a record; JSONL is compressed, without the time and name that gzip would keep."""
+    """Copy a file into a record; JSONL is compressed, without the time and name that gzip would store."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.suffix != ".jsonl":
         shutil.copyfile(source, target)
@@ -62,7 +62,7 @@ def pack(source, target):
 
 
 def unpack(source, target):
-    """Copy a file out of a record, decompressed."""
+    """Copy a file out of a record, decompressed if necessary."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.suffix == ".gz":
         target.with_suffix("").write_bytes(gzip.decompress(source.read_bytes()))

@@ -1,4 +1,4 @@
-"""Where a record's numbers come from: commit, machine, time and memory of each stage, digests of the weights."""
+"""The provenance of a record: commit, machine, time and memory of each stage, digests of the weights."""
 
 import os
 import platform
@@ -14,8 +14,8 @@ WRITES = ("jinja2", "matplotlib", "rocrate")  # pages, figures and the crate
 def stages(logs, results):
     """Wall time in seconds and peak memory in GB of each stage, from Snakemake's benchmark files.
 
-    For evaluations also sampled tokens per second, of the whole stage: loading the model is part of its time. For
-    trainings on a GPU also its name and the peak memory on it.
+    Evaluations also have sampled tokens per second, over the whole stage including loading the model. Training on a GPU
+    also has the GPU's name and peak memory.
     """
     found = {}
     for path in sorted(logs.rglob("*.tsv")):
@@ -51,7 +51,7 @@ def machine():
 
 
 def commit():
-    """The commit of the code; SystemExit if the code here is not committed."""
+    """The commit of the code; raises SystemExit if there are uncommitted changes."""
 
     def git(*arguments):
         return subprocess.run(["git", *arguments], capture_output=True, text=True).stdout.strip()
@@ -59,14 +59,14 @@ def commit():
     changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
     unknown = git("ls-files", "--others", "--exclude-standard", "--", "scripts", "workflow", "config", "envs")
     if not git("rev-parse", "HEAD") or changed or unknown:
-        raise SystemExit("error: commit your changes first: a record names the commit that makes it")
+        raise SystemExit("error: commit your changes first: a record names the commit that wrote it")
     return git("rev-parse", "HEAD")
 
 
 def weights(results):
-    """The sha256 of the weights of base model, adapters and merged models, `{path: digest}` below the run's folder.
+    """The sha256 of the weights of base model, adapters and merged models: `{path in the run's folder: digest}`.
 
-    Merged models need not be there any more: `check_merge` noted theirs.
+    Merged models may have been deleted: `check_merge` recorded theirs.
     """
     paths = [*(results / "models/base").glob("*.safetensors"), *(results / "adapters").glob("*/*.safetensors")]
     found = {str(path.relative_to(results)): sha256(path) for path in paths}
@@ -76,7 +76,9 @@ def weights(results):
 
 
 def require_made_here(results, measured):
-    """Stop if a training of the run was not made in this folder: a restored record is not published again."""
+    """Stop if a policy of the run was not trained in this folder, so that no restored record is published again."""
     for path in sorted((results / "compare").glob("*/*.json")):
         if f"train_grpo/{path.stem}" not in measured or not (results / "adapters" / path.stem).exists():
-            raise SystemExit(f"error: {path.stem} was not trained here: publish where the whole run and its logs are")
+            raise SystemExit(
+                f"error: {path.stem} was not trained here: publish from the folder that has the whole run and its logs"
+            )

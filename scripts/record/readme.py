@@ -1,4 +1,4 @@
-"""README's numbers and its figure, computed from the completions of a published record: nobody types a number there."""
+"""README's numbers and figure, computed from the completions of a published record; none is typed by hand."""
 
 import re
 
@@ -15,10 +15,10 @@ BLOCK = re.compile(r"(<!-- numbers: .* -->\n).*(<!-- end of numbers -->)", re.DO
 
 
 def scores_of(record):
-    """The scores of a record's policies by the headline extractor, over all its seeds and controls.
+    """A record's scores by the headline extractor, over all its seeds and controls.
 
-    `{task: {n, base, arms, leads, seeds}}`: the base model's score, arms and leads as in results.json, and
-    `{arm: the score of each seed}`.
+    `{task: {n, base, arms, leads, seeds}}`: the base model's score, arms and leads as in results.json, and each seed's
+    score by arm.
     """
     config, tasks = read_json(record / "config.json"), {}
     headline, claimed = config["headline"], read_json(record / "results.json")["policy"]
@@ -41,7 +41,7 @@ def scores_of(record):
 
 
 def block(record, template, tasks):
-    """README's block of numbers as Markdown; `tasks` are those of `scores_of`."""
+    """README's block of numbers as Markdown; `tasks` is the value of `scores_of`."""
     provenance, config = read_json(record / "provenance.json"), read_json(record / "config.json")
     return fill(
         template,
@@ -54,7 +54,7 @@ def block(record, template, tasks):
 
 
 def figure(tasks):
-    """Exact match of base model and arms in percent: intervals of the arms are for other seeds and other problems."""
+    """Plot the exact match of base model and arms in percent; the arms' intervals are for other seeds and problems."""
     from reporting.figures import pyplot
 
     heights = [1 + len(entry["arms"]) for entry in tasks.values()]

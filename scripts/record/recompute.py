@@ -1,4 +1,4 @@
-"""Recompute what a record states from its completions, without a model, and say where it differs."""
+"""Recompute a record's numbers from its completions, without a model, and list the differences."""
 
 from reasoning.comparison import compare
 from reasoning.contamination import verbatim
@@ -78,7 +78,7 @@ def recompute(record, config, scope):
         recomputed = verbatim(probes[task]["items"])
         wrong += mismatches(probes[task]["verbatim"], recomputed, f"probe/{task}.verbatim")
         probes[task]["verbatim"] = recomputed
-        for policy in entry["policies"]:  # base, with which the others are compared, comes first
+        for policy in entry["policies"]:  # base comes first: the others are compared with it
             address = f"eval/{task}/{policy}"
             stated, kept = read_json(record / address / "metrics.json"), read_samples(record, task, policy)
             again = [judge_again(sample, stated["protocol"]["prompt"]) for sample in kept]

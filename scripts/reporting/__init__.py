@@ -1,1 +1,1 @@
-"""What people read: sentences, tables, LaTeX, figures, pages and the model card."""
+"""Output for people: sentences, tables, LaTeX, figures, pages and the model card."""

@@ -1,4 +1,4 @@
-"""The model card and what the Hub reads beside it, from results.json alone: nobody types a number into them."""
+"""The model card and the Hub's metadata, computed from results.json; no number is typed by hand."""
 
 import json
 
@@ -10,7 +10,7 @@ from reporting.latex import bibtex
 from reporting.templates import fill
 from reporting.words import claim
 
-# What a package may hold, and what the Hub calls that: `layout` says which of the run's folders goes where.
+# What a package may hold, in the Hub's words; `layout` maps the run's folders to the package's.
 CONTENTS = {
     "merged": {"layout": {"": "merged", "adapter": "adapter"}, "library": "transformers", "relation": "finetune"},
     "adapter": {"layout": {"": "adapter"}, "library": "peft", "relation": "adapter"},
@@ -18,14 +18,14 @@ CONTENTS = {
 
 
 def card_rows(results, policy):
-    """The table's rows of one policy, each with the base model's score beside it."""
+    """One policy's rows of the table, each with the base model's score added."""
     table = list(rows(results))
     base = {(row["task"], row["extractor"]): row["value"] for row in table if row["policy"] == "base"}
     return [row | {"base": base[row["task"], row["extractor"]]} for row in table if row["policy"] == policy]
 
 
 def on_hub(source):
-    """What a `hf://` source names: `{"id", "revision"}`; None for another source, which the Hub does not know."""
+    """`{"id", "revision"}` of a `hf://` source; None for any other source, because it is not on the Hub."""
     if not source.startswith("hf://"):
         return None
     name, _, rest = source.removeprefix("hf://").partition("@")
@@ -33,7 +33,7 @@ def on_hub(source):
 
 
 def front_matter(config, table):
-    """The card's YAML header, with the scores as the Hub's `model-index`."""
+    """The card's YAML header, with the scores as `model-index`."""
     import yaml
 
     scores = [
@@ -60,9 +60,9 @@ def front_matter(config, table):
 
 
 def eval_result(config, row):
-    """One headline score as the Hub's leaderboards read it, as YAML for `.eval_results/<task>.yaml`.
+    """The headline score as YAML for `.eval_results/<task>.yaml`, which the Hub's leaderboards read.
 
-    None if no leaderboard can read it: for a task whose data is not on the Hub, and for a part of its test split.
+    None if the task's data is not on the Hub, or if only a part of its test split was used.
     """
     import yaml
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
@@ -83,7 +83,7 @@ def eval_result(config, row):
 
 
 def card(template, config, command, policy, results, training, gguf, citation):
-    """The model card as Markdown. `training` is `{setting: value}`, `gguf` the parities of GGUF files."""
+    """The model card as Markdown. `training` is `{setting: value}`, `gguf` a list of the comparisons of GGUF files."""
     table, tasks = card_rows(results, policy), results["tasks"].items()
     changes = {task: entry["policies"][policy]["comparison"]["extractors"] for task, entry in tasks}
     return fill(

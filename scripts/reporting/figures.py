@@ -1,4 +1,4 @@
-"""The figures of a run: SVG inside the report, PDF for papers, both with the same bytes for the same numbers."""
+"""The figures of a run: SVG for the report, PDF for papers; the same numbers always give the same bytes."""
 
 import io
 
@@ -20,7 +20,7 @@ matplotlib.rcParams |= {
     "figure.constrained_layout.use": True,
 }
 
-# Column of history.csv -> its title in the figure. Quantities that a run did not log are left out.
+# Column of history.csv -> title of its plot. Quantities that a run did not log are left out.
 CURVES = {
     "rewards/accuracy/mean": "accuracy reward",
     "rewards/format/mean": "format reward",
@@ -34,7 +34,7 @@ CURVES = {
 
 
 def curves(results, histories):
-    """Training curves, one line a policy. `histories` is `{policy: rows of history.csv}`."""
+    """Training curves, one line per policy. `histories` is `{policy: rows of history.csv}`."""
     logged = [key for key in CURVES if any(row.get(key) for history in histories.values() for row in history)]
     rows = -(-len(logged) // 2)
     figure, axes = pyplot.subplots(rows, 2, figsize=(7, 1.5 * rows), squeeze=False)
@@ -53,7 +53,7 @@ def curves(results, histories):
 
 
 def families(results, histories):
-    """Scores of each kind of problem by the headline extractor, before and after, with Wilson 95 % intervals."""
+    """Scores of each family by the headline extractor, before and after training, with Wilson 95 % intervals."""
     name = results["headline"]
     shown = {
         task: [entry["policies"][policy]["metrics"]["families"] for policy in ("base", results["policy"])]
@@ -106,14 +106,14 @@ FIGURES = {"changes": changes, "families": families, "curves": curves}
 
 
 def svg(figure):
-    """The figure as an element to put into a page."""
+    """The figure as an SVG element for a page."""
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Date": None})
     return out.getvalue()[out.getvalue().index("<svg") :]
 
 
 def pdf(figure):
-    """The figure as the bytes of a PDF file."""
+    """The figure as a PDF file's bytes."""
     out = io.BytesIO()
     figure.savefig(out, format="pdf", metadata={"CreationDate": None})
     return out.getvalue()

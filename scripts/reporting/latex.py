@@ -1,4 +1,4 @@
-"""The numbers of a run for a paper: LaTeX macros, a table, and how to cite the workflow."""
+"""A run's numbers for a paper: LaTeX macros, a table, and the workflow's BibTeX entry."""
 
 import re
 
@@ -9,7 +9,7 @@ from reporting.words import percent, points
 
 
 def macros(results):
-    """LaTeX macros of every score, such as \\numGsmEightKBaseStrict, and of every arm over its seeds."""
+    """LaTeX macros for every score, such as \\numGsmEightKBaseStrict, and for every arm over its seeds."""
     lines = ["% Generated; every number is also in results.json."]
     for row in rows(results):
         name = macro(row["task"], row["policy"], row["extractor"])
@@ -28,14 +28,14 @@ def macros(results):
 
 
 def macro(*words):
-    """The name of a LaTeX macro: letters only, so digits are spelt out."""
+    """A LaTeX macro's name: letters only, so digits are spelt out."""
     digits = dict(zip("0123456789", "Zero One Two Three Four Five Six Seven Eight Nine".split(), strict=True))
     spelt = re.sub(r"\d", lambda m: f" {digits[m[0]]} ", " ".join(words))
     return r"\num" + "".join(word.capitalize() for word in re.split(r"[^A-Za-z]+", spelt))
 
 
 def latex_table(results):
-    """A booktabs table: one row a task, policy and extractor."""
+    """A booktabs table: one row per task, policy and extractor."""
     lines = [r"\begin{tabular}{lllrrr}", r"\toprule"]
     lines += [r"Task & Policy & Extractor & $n$ & \% [95\,\% interval] & Change \\", r"\midrule"]
     for row in rows(results):
@@ -47,7 +47,7 @@ def latex_table(results):
 
 
 def bibtex(citation):
-    """The BibTeX entry of a CITATION.cff, given as its parsed YAML."""
+    """The BibTeX entry for a CITATION.cff, which is given as parsed YAML."""
     authors = " and ".join(f"{{{author['name']}}}" for author in citation["authors"])
     fields = {
         "title": f"{{{citation['title']}}}",

@@ -1,4 +1,4 @@
-"""The report of a run: one self-contained HTML page."""
+"""A run's report: one self-contained HTML page."""
 
 from reasoning.rows import marked_task, rows
 
@@ -18,8 +18,8 @@ def examples(base, policy, count=3):
 def page(template, config, command, results, samples, figures, citation, provenance=None):
     """The report as HTML. `samples` is `{(task, policy): samples}`, `figures` is `{name: SVG}`.
 
-    `provenance` says where and when a published record was made; without it the page names no machine and has the same
-    bytes wherever the same numbers come out.
+    `provenance` is that of a published record; without it, the page names no machine or time, so that the same numbers
+    give the same bytes everywhere.
     """
     claims, shown, headline = [], {}, results["headline"]
     for task, entry in results["tasks"].items():

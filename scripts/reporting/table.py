@@ -1,4 +1,4 @@
-"""The table of a run: CSV for programs, plain text for the terminal."""
+"""A run's table: CSV for programs, plain text for the terminal."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ def csv_text(results):
 
 
 def plain_text(results):
-    """The table as the terminal shows it, and below it the headline extractor in words."""
+    """The table for the terminal, followed by the results of the headline extractor in words."""
     headline, out = results["headline"], io.StringIO()
     line = "{:<14} {:<14} {:<11} {:>5} {:>6} {:>15} {:>7} {:>17} {:>9}\n"
     out.write(line.format("task", "policy", "extractor", "n", "%", "95 % interval", "change", "95 % interval", "p"))

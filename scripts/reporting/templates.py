@@ -1,4 +1,4 @@
-"""Jinja2 templates, all filled in by the same rules."""
+"""Jinja2 templates, all rendered with the same options."""
 
 from reasoning.rows import marked_row
 
@@ -14,7 +14,7 @@ FILTERS = {
 
 
 def fill(template, **values):
-    """The text of a template file. HTML is escaped; a value that is missing is an error and not an empty text."""
+    """Render a template file. HTML is escaped; a missing value is an error, not an empty text."""
     import jinja2
 
     environment = jinja2.Environment(

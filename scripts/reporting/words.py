@@ -1,8 +1,8 @@
-"""Numbers as people read them: phrases, and sentences that claim no more than the intervals allow."""
+"""Numbers in words: phrases, and sentences that claim no more than the intervals support."""
 
 
 def percent(value):
-    """A proportion for people: 0.4213 -> "42.1"."""
+    """A proportion in percent: 0.4213 -> "42.1"."""
     return f"{100 * value:.1f}"
 
 
@@ -43,12 +43,12 @@ def claim(task, policy, change):
 
 
 def claim_over_seeds(arm, other, change):
-    """One sentence that compares an arm, given as a phrase, with another."""
+    """One sentence that compares an arm with another arm or the base model; both are given as phrases."""
     return f"{arm} is {verdict(change)} {other}: {change_in_words(change)} points."
 
 
 def claims_over_seeds(arms, leads, headline):
-    """The sentences about a task's arms over their seeds, against the base model and against the other arms."""
+    """Sentences that compare a task's arms over their seeds with the base model, and the first arm with the others."""
     named = {
         arm: f"{arm} over {value[headline]['seeds']} seed{'s' * (value[headline]['seeds'] > 1)}"
         for arm, value in arms.items()
@@ -61,7 +61,7 @@ def claims_over_seeds(arms, leads, headline):
 
 
 def environment_in_words(environment):
-    """What a stage ran in, in one line; None if it does not say."""
+    """A stage's environment in one line; `environment` is None if the stage did not record it."""
     if environment is None:
         return "not stated"
     packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
@@ -73,7 +73,7 @@ def environment_in_words(environment):
 
 
 def several_environments(environments):
-    """A sentence if the stages of a run did not all run in the same environment, else None."""
+    """A warning if the stages of a run ran in different environments, else None."""
     if len(environments) < 2:
         return None
     return (

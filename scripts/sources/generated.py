@@ -1,8 +1,8 @@
-"""Source `generated://word_problems?seed=0&train=2000&test=300`: arithmetic word problems in GSM8K's form.
+"""Source `generated://word_problems?seed=0&train=2000&test=300`: arithmetic word problems in GSM8K's format.
 
-Each problem has GSM8K's two fields, `question` and `answer` (steps with `<<a+b=c>>` annotations, then
-`#### N`), and `family`, the template it came from. Families marked `test_only` never occur in the
-training split, so their score shows whether a policy learned the arithmetic or the template.
+Each problem has GSM8K's two fields, `question` and `answer` (steps with `<<a+b=c>>` annotations, then `#### N`), and
+`family`, the name of its template. Families marked `test_only` never occur in the training split, so their score shows
+whether a policy learned the arithmetic or the templates.
 """
 
 import operator
@@ -19,8 +19,8 @@ ADDRESS = re.compile(r"word_problems\?seed=(?P<seed>\d+)&train=(?P<train>\d+)&te
 NAMES = "Anna Ben Clara David Emma Finn Grace Hugo Iris Jack Kate Liam Maya Noah Olivia Paul".split()
 ITEMS = "apples books cards coins cookies eggs marbles pencils shells stamps stickers toys".split()
 GROUPS = "bags baskets boxes jars packs".split()
-SMALLEST, LARGEST = 2, 9  # numbers in a question
-TOP = 12  # no result is above it: the policy has to learn what to compute, more than how
+SMALLEST, LARGEST = 2, 9  # of the numbers in a question
+TOP = 12  # largest result: the policy should learn what to compute rather than how
 OPERATORS = {"+": operator.add, "-": operator.sub, "*": operator.mul}
 
 
@@ -85,16 +85,16 @@ FAMILIES = (
 
 
 def shortcuts(numbers):
-    """The answers of somebody who takes one of the numbers, or does one operation with two of them."""
+    """Every answer that one of the numbers, or a single operation on two of them, would give."""
     pairs = list(permutations(numbers.values(), 2))
     return {*numbers.values(), *(operate(a, b) for operate in OPERATORS.values() for a, b in pairs)}
 
 
 def solve(family, numbers):
-    """The annotated solution lines and the final answer.
+    """(annotated solution lines, final answer) of a family's problem with the given numbers.
 
-    None if a result is not from 1 to TOP, or if a shortcut gives the answer of a problem that takes two steps: such a
-    problem would reward a policy, and count, for steps that it did not take.
+    None if a result is not from 1 to TOP, or if a shortcut solves a two-step problem: such a problem would reward a
+    policy for steps that it did not take.
     """
     values, lines = dict(numbers), []
     for symbol, formula in zip("xyz", family.steps, strict=False):
@@ -111,7 +111,7 @@ def solve(family, numbers):
 
 
 def draw(family, rng):
-    """One problem of a family; its numbers are drawn until they can be solved."""
+    """One problem of a family; its numbers are redrawn until `solve` accepts them."""
     solution = None
     while solution is None:
         numbers = {symbol: rng.randint(SMALLEST, LARGEST) for symbol in "abc"}
@@ -127,10 +127,10 @@ def draw(family, rng):
 
 
 def taught():
-    """The families of the training split, without end, in the order in which their problems come.
+    """An endless sequence of families, the order of the training split.
 
-    Of five problems three take two steps. With fewer, a policy tends to learn to stop after the first step of any
-    problem; with more, never to; and in this order no batch has only one kind.
+    Three out of five problems take two steps. With fewer, a policy tends to learn to stop after the first step of any
+    problem; with more, never to stop there. In this order, no batch has only one kind.
     """
     one, two = (cycle([f for f in FAMILIES if len(f.steps) == n and not f.test_only]) for n in (1, 2))
     while True:
@@ -138,7 +138,7 @@ def taught():
 
 
 def generate(seed, train, test):
-    """Lists of `train` and `test` problems, no question twice anywhere; in test, all families have equal shares."""
+    """`{"train": problems, "test": problems}` without duplicates; all families have equal shares of test."""
     rng, seen = random.Random(seed), set()
 
     def split(size, families):

@@ -1,8 +1,8 @@
-"""Source `hf://<owner>/<name>@<40 hex digits>[/<folder>]`: a model or dataset of the Hugging Face Hub at one commit.
+"""Source `hf://<owner>/<name>@<40 hex digits>[/<folder>]`: a model or dataset on the Hugging Face Hub at one commit.
 
-Files go through the Hub client's own cache (HF_HOME). Interrupted downloads resume: within a file after a broken
-connection, with the next missing file after a restart. Other runs, and HF_HUB_OFFLINE=1, use what the cache has. The
-cache names large files by their sha256, which is checked.
+Files go through the Hub client's cache (HF_HOME), which runs share and HF_HUB_OFFLINE=1 relies on. Interrupted
+downloads resume: within a file after a lost connection, at the next missing file after a restart. The cache names large
+files by their sha256, which is checked.
 """
 
 import re
@@ -14,7 +14,7 @@ from stage.files import link_or_copy, read_json, sha256
 
 ADDRESS = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)@(?P<revision>[0-9a-f]{40})(?:/(?P<folder>[\w./-]+))?")
 SHA256 = re.compile(r"[0-9a-f]{64}")
-# Safetensors only: pickled weights can run code, and so can the .py files of a repository.
+# Safetensors only, and no .py files: pickled weights and a repository's code could execute anything.
 FILES = {
     "model": ["*.safetensors", "*.json", "*.jinja", "*.model", "merges.txt", "vocab.txt", "LICENSE*", "USE_POLICY*"],
     "dataset": ["*.parquet", "*.jsonl"],
@@ -25,14 +25,16 @@ def parse(address):
     """The parts of an address: `repo`, `revision`, `folder` or None."""
     match = ADDRESS.fullmatch(address)
     if match is None:
-        raise SystemExit(f"error: hf://{address}: write hf://<owner>/<name>@<revision>, the revision as 40 hex digits")
+        raise SystemExit(
+            f"error: hf://{address}: write hf://<owner>/<name>@<revision> with the revision as 40 hex digits"
+        )
     return match
 
 
 def place(cached, target):
-    """Put a file of the cache into a folder; if the cache names it by its sha256, check that first.
+    """Put a cached file into a folder; if the cache names it by its sha256, check that first.
 
-    Such a large file is linked, so that tens of GB are not on the disk twice.
+    Such large files are hard-linked, so that tens of GB are not stored twice.
     """
     blob = cached.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +44,7 @@ def place(cached, target):
     if sha256(blob) != blob.name:
         blob.unlink()
         raise SystemExit(
-            f"error: {cached.name} arrived damaged: its sha256 is not the one that the Hub states. It was removed from "
+            f"error: {cached.name} arrived damaged: its sha256 is not the Hub's. It was removed from "
             "the cache: run again"
         )
     print(f"{blob.name}  {cached.name}", flush=True)
@@ -50,7 +52,7 @@ def place(cached, target):
 
 
 def require_shards(folder):
-    """Stop if the index of a model in several files names one that is missing."""
+    """Stop if a file is missing that the index of a sharded model names."""
     for index in folder.glob("*.safetensors.index.json"):
         shards = set(read_json(index)["weight_map"].values())
         if missing := {name for name in shards if not (folder / name).exists()}:
@@ -58,7 +60,7 @@ def require_shards(folder):
 
 
 def fetch(address, folder, kind):
-    """Put the files that a `kind` ("model" or "dataset") consists of into `folder`; subfolders are left out."""
+    """Fetch the files of a `kind` ("model" or "dataset") into `folder`, without subfolders."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.utils import filter_repo_objects
 
@@ -69,7 +71,7 @@ def fetch(address, folder, kind):
         snapshot = Path(
             snapshot_download(source["repo"], repo_type=kind, revision=source["revision"], max_workers=2, **wanted)
         )
-    # The cache may hold more files of this commit, for another run.
+    # The cache may hold other files of this commit, from another run.
     present = sorted(p.relative_to(snapshot).as_posix() for p in snapshot.rglob("*") if p.is_file())
     for name in filter_repo_objects(present, **wanted):
         place(snapshot / name, Path(folder, name.removeprefix(under)))

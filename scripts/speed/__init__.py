@@ -1,1 +1,1 @@
-"""What makes generation and training fast on a CPU. Each module states how its results compare with plain code."""
+"""What makes generation and training fast on a CPU. Each module says how its results compare with plain code."""

@@ -1,20 +1,20 @@
-"""Attention for the CPU that leaves keys and values where they stand.
+"""Attention for the CPU that does not copy keys and values.
 
-Where a few key-value heads serve many query heads, transformers copies each for every query head, as CUDA's kernels
-with a mask need it. torch's CPU kernel does not, and the copies take most of the time of decoding one token behind a
-long prompt. Results are the same bits.
+If several query heads share a key-value head, transformers copies keys and values for every query head, because CUDA's
+kernels with a mask need that. torch's CPU kernel does not, and after a long prompt, the copies take most of the time of
+decoding a token. Results are bit-identical.
 """
 
 NAME = "grouped"
 
 
 def attention_for(device):
-    """The `attn_implementation` of a model on a device, "cpu" or another; on the CPU it is the one defined here."""
+    """The `attn_implementation` for a device: the one defined here for "cpu", else "sdpa"."""
     return register() if device == "cpu" else "sdpa"
 
 
 def register():
-    """Make `attn_implementation=NAME` known to transformers; returns the name."""
+    """Register `attn_implementation=NAME` with transformers; returns the name."""
     from torch.nn.functional import scaled_dot_product_attention
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import sdpa_mask

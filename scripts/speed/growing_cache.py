@@ -1,19 +1,19 @@
 """A cache of keys and values that grows in place.
 
-transformers' DynamicCache copies all keys and values for every new token: behind a long prompt that is most of the time
-that decoding takes on a CPU. This one keeps room at the end and copies when that is used up. Results are the same bits.
+transformers' DynamicCache copies all keys and values for every new token: after a long prompt, that is most of the time
+of decoding on a CPU. This one has room at the end and copies only when that is used up. Results are bit-identical.
 """
 
 ROOM = 64  # tokens
 
 
 def growing_cache(config):
-    """A DynamicCache for a model of this config, for use without gradients: it writes into its tensors."""
+    """A DynamicCache for a model with this config, for use without gradients because it writes in place."""
     from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer
 
     class GrowingLayer(DynamicLayer):
-        rooms = None  # keys and values with free places behind them; self.keys and self.values are their used parts
+        rooms = None  # tensors with free space at the end; self.keys and self.values are views of their used parts
 
         def update(self, key_states, value_states, *args, **kwargs):
             if not self.is_initialized:

@@ -1,10 +1,10 @@
-"""Compute what the rows of a batch begin with once, and not once a row.
+"""Compute a prefix that rows of a batch share only once.
 
 All prompts of a run share the chat's opening and its worked examples, and the completions of a group share their whole
-prompt: most of the tokens of a GRPO step. The states of such a prefix are computed for one row, and its keys and values
-selected for the rows that go on from it, in generation and, as gradients flow through the selection, in training: the
-same numbers up to rounding, for a fraction of the work. The idea is that of Prefix Grouper (Liu et al. 2025,
-arXiv:2506.05433).
+prompt. These prefixes are most of the tokens of a GRPO step. Each is computed for one row, and its keys and values are
+selected for the rows that continue it. This works for generation, and also for training, because gradients flow through
+the selection. Results are the same up to rounding, for a fraction of the work. The idea is that of Prefix Grouper (Liu
+et al. 2025, arXiv:2506.05433).
 """
 
 from itertools import pairwise
@@ -14,8 +14,8 @@ from os.path import commonprefix
 def share_prefix(policy):
     """Make a causal language model compute shared prefixes once; returns it.
 
-    Applies to `policy.generate` and to the backbone's forward pass over whole batches, which must be padded with an
-    attention mask of ones for tokens. Positions, shapes and order of what they return stay as they were.
+    Applies to `policy.generate` and to the backbone's forward pass over whole batches, which must be padded and have an
+    attention mask that is 1 for tokens. The positions, shapes and order of their outputs do not change.
     """
     import torch
     from transformers import DynamicCache
@@ -26,9 +26,9 @@ def share_prefix(policy):
     forward, generate = backbone.forward, policy.generate
 
     def lay_out(ids, mask):
-        """Move padding on the left behind what all rows share, so that it begins every row: [shared, padding, rest].
+        """Move left padding behind the prefix that all rows share: [shared, padding, rest].
 
-        Returns the length of the shared part, and for each place of the new layout the column it came from.
+        Returns the length of the shared prefix, and for each position of the new layout the column it came from.
         """
         rows = [row[real.bool()].tolist() for row, real in zip(ids, mask, strict=True)]
         length = len(commonprefix([*rows, min(rows, key=len)[:-1]]))
@@ -37,16 +37,16 @@ def share_prefix(policy):
         return length, torch.where(column < padding + length, source, column)
 
     def distinct(rows):
-        """The index of each distinct row, and for every row which of these it equals."""
+        """The index of the first of each distinct row, and for every row, which distinct row it equals."""
         unique, inverse = torch.unique(rows, dim=0, return_inverse=True)
         first = torch.full((len(unique),), len(rows), device=rows.device)
         return first.scatter_reduce(0, inverse, torch.arange(len(rows), device=rows.device), "amin"), inverse
 
     def compute(ids, mask, cuts, cache):
-        """Hidden states of all rows; between two cuts, rows alike up to the second are computed once.
+        """Hidden states of all rows; between two cuts, rows that are equal up to the second one are computed once.
 
-        ids and mask: (rows, columns); cuts: ascending columns, the last one being their number; cache: an empty one,
-        which then holds all rows.
+        ids and mask: (rows, columns); cuts: ascending columns, the last is the number of columns; cache: an empty
+        cache, which is filled for all rows.
         """
         states, inverse = [], None
         tokens, positions = ids * 2 + mask, mask.cumsum(1) - 1
@@ -68,7 +68,7 @@ def share_prefix(policy):
         return output
 
     def branching(ids, mask, start):
-        """The column up to which rows are best computed as distinct prefixes, and from which row by row."""
+        """The cheapest column at which to switch from distinct prefixes to single rows."""
         tokens, (rows, end) = ids * 2 + mask, ids.shape
         cost = {cut: len(torch.unique(tokens[:, :cut], dim=0)) * (cut - start) for cut in range(start + 1, end)}
         return min(cost, key=lambda cut: cost[cut] + rows * (end - cut), default=start)
@@ -93,7 +93,7 @@ def share_prefix(policy):
         if not length or len(input_ids) == 1:
             return generate(input_ids, attention_mask=attention_mask, **options)
         ids, mask = input_ids.gather(1, source), attention_mask.gather(1, source)
-        last = ids.shape[1] - 1  # which generate itself must compute
+        last = ids.shape[1] - 1  # generate computes the last column itself
         cache = growing_cache(policy.config)
         with torch.no_grad():
             compute(ids[:, :last], mask[:, :last], sorted({length, last}), cache)

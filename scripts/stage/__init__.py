@@ -1,1 +1,1 @@
-"""What every stage needs: files that are never half written, the screen, and the environment that it runs in."""
+"""What every stage needs: files that are never half-written, screen output, and a record of its environment."""

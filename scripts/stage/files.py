@@ -1,7 +1,7 @@
-"""Files in one canonical form (UTF-8, sorted keys, no times, no paths), never half written.
+"""Files in a canonical form (UTF-8, sorted keys, no times, no paths) that are never half-written.
 
-Canonical, so that a file's sha256 is a statement about its content. Written beside the target and moved there when
-complete, so that an interrupted job leaves the old file or none.
+Canonical, so that equal content has an equal sha256. Written next to the target and moved there when complete, so that
+an interrupted job leaves the old file or none.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path):
-    """A path to write to: it becomes `path` when the block ends, and is removed if the block raises."""
+    """A temporary path to write to: it replaces `path` when the block ends, and is removed if the block raises."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
@@ -35,19 +35,19 @@ def remove(path):
 
 
 def require_space(path, needed):
-    """Stop before anything is written if the disk of `path` has less than `needed` bytes free."""
+    """Stop if the disk that `path` is on has fewer than `needed` bytes free."""
     path = Path(path).absolute()
     folder = next(p for p in [path, *path.parents] if p.exists())
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise SystemExit(
             f"error: {needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free on the disk of {folder}: "
-            "free some space, or run in a folder on a larger disk"
+            "free some space, or run on a larger disk"
         )
 
 
 def link_or_copy(source, target):
-    """A second name for a file, so that its bytes are on the disk once; a copy on a file system without such names."""
+    """Hard-link a file to save disk space, or copy it if the file system cannot link."""
     try:
         os.link(source, target)
     except OSError:
@@ -66,7 +66,7 @@ def tree_size(folder):
 
 
 def read_text(path):
-    """The text of a UTF-8 file, whatever the locale says."""
+    """The text of a UTF-8 file, whatever the locale."""
     return Path(path).read_text(encoding="utf-8")
 
 
@@ -82,12 +82,12 @@ def read_json(path):
 
 
 def write_json(path, value):
-    """Write one JSON value, keys sorted, readable."""
+    """Write a JSON value, indented and with sorted keys."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def read_jsonl(path):
-    """The objects of a JSONL file; the error names the line that is not one."""
+    """The objects in a JSONL file; raises SystemExit that names the first invalid line, or if there are none."""
     objects = []
     with open(path, encoding="utf-8") as file:
         for n, line in enumerate(file, 1):
@@ -99,10 +99,10 @@ def read_jsonl(path):
                 raise SystemExit(f"error: {path}, line {n} is not a JSON object")
             objects.append(value)
     if not objects:
-        raise SystemExit(f"error: {path} has no records: is the split empty or the download truncated?")
+        raise SystemExit(f"error: {path} is empty: is the split empty, or the download truncated?")
     return objects
 
 
 def write_jsonl(path, objects):
-    """Write one JSON object a line, keys sorted."""
+    """Write one JSON object per line, with sorted keys."""
     write_text(path, "".join(json.dumps(o, sort_keys=True, ensure_ascii=False) + "\n" for o in objects))

@@ -1,7 +1,7 @@
-"""What a person sees of a stage: its progress, and one line if it fails. All else goes to the log.
+"""What a stage shows on the screen: its progress, and one line if it fails. Everything else goes to the log.
 
-Standard output is the screen, standard error the log: a rule ends with `2> {log}`. Libraries write to both, so standard
-output is turned into the log before they are imported, and only this module keeps the way to the screen.
+Standard output is the screen, standard error the log: rules end with `2> {log}`. Libraries write to both, so standard
+output is redirected to the log before they are imported, and only this module can still write to the screen.
 """
 
 import os
@@ -33,11 +33,11 @@ def run(main, parser):
             raise
         line = error.code
     except KeyboardInterrupt:
-        line = "error: interrupted: give the same command again"
+        line = "error: interrupted: run the same command again"
     except Exception as error:
         traceback.print_exc()
         reason = " ".join(str(error).split())[:300] or "no reason given"
-        line = f"error: {type(error).__name__}: {reason}: the log has the whole story"
+        line = f"error: {type(error).__name__}: {reason}: see the log for the traceback"
     else:
         return
     print(line, file=sys.stderr, flush=True)
@@ -52,7 +52,7 @@ def say(line):
 
 
 class Progress:
-    """How many of `total` are done: a bar on a terminal; elsewhere a line every tenth, and not every second."""
+    """Progress towards `total`: a bar on a terminal, elsewhere a line every tenth, at most every five seconds."""
 
     def __init__(self, label, total, unit, done=0):
         self.label, self.total, self.unit = label, total, unit
@@ -60,7 +60,7 @@ class Progress:
         if screen.isatty():
             from tqdm import tqdm
 
-            self.bar = tqdm(total=total, initial=done, unit=unit, desc=label, file=screen, leave=False)
+            self.bar = tqdm(total=total, initial=done, unit=f" {unit}", desc=label, file=screen, leave=False)
 
     def update(self, n=1):
         """Count `n` more."""
@@ -72,18 +72,22 @@ class Progress:
             return
         now = time.monotonic()
         if 10 * self.done // self.total > tenth and now - self.shown >= 5:
-            self.shown, left = now, (now - self.start) / (self.done - self.before) * (self.total - self.done)
-            say(f"  {self.label}: {self.done} of {self.total} {self.unit}s, about {duration(left)} left")
+            self.shown, elapsed = now, now - self.start
+            left = f"about {duration(elapsed / (self.done - self.before) * (self.total - self.done))} left"
+            say(
+                f"  {self.label}: {self.done} of {self.total} {self.unit}, "
+                + (left if self.done < self.total else f"in {duration(elapsed)}")
+            )
 
 
 def duration(seconds):
-    """A time for people: 95 -> "1 min 35 s"."""
+    """Seconds in words: 95 -> "1 min 35 s"."""
     minutes, seconds = divmod(round(seconds), 60)
     return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
 def progress(items, label, total, unit):
-    """Pass the items on, one by one, and show how far they are."""
+    """Yield the items one by one and show the progress."""
     shown = Progress(label, total, unit)
     for item in items:
         yield item

@@ -1,6 +1,6 @@
-"""GRPO whose rollouts come from vLLM in the same process, on a CPU: vLLM gets the policy's weights after every step.
+"""GRPO with rollouts from vLLM in the same process, on a CPU: vLLM gets the policy's weights after every step.
 
-Needs the environment of envs/contract.txt: .ci/run makes it.
+Needs the environment of envs/contract.txt: .ci/run installs it.
 """
 
 import csv
@@ -15,7 +15,7 @@ from conftest import training_outputs
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-# vLLM for CPUs packs its weights when it has loaded them and cannot be given new ones; here they stay as they are.
+# vLLM for CPUs packs its weights after loading and then cannot update them; this keeps them unpacked.
 PROGRAM = """
 import torch
 import vllm.model_executor.layers.utils as utils
@@ -35,7 +35,7 @@ def test_weights_follow(tiny_model, tmp_path):
     chats = [[{"role": "user", "content": f"{n} + 1"}] for n in range(12)]
     data.write_text("".join(json.dumps({"prompt": chat, "answer": "1", "steps": []}) + "\n" for chat in chats))
     batch = {"num_generations": 4, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 1}
-    # Large steps: a copy of the weights that stayed behind would give other probabilities.
+    # Large steps, so that an outdated copy of the weights would give different probabilities.
     rollouts = {"use_vllm": True, "temperature": 1.0, "max_steps": steps, "learning_rate": 0.05}
     grpo = CONFIG["train"]["grpo"] | batch | rollouts
     given = {
@@ -58,5 +58,5 @@ def test_weights_follow(tiny_model, tmp_path):
     rows = list(csv.DictReader((tmp_path / "history.csv").open()))
     apart = [float(row["sampling/sampling_logp_difference/max"]) for row in rows]
     kl = [float(row["kl"]) for row in rows]
-    assert min(kl) > 0.005, kl  # nats a token: a policy left behind would be 0.1 off in the logarithms
+    assert min(kl) > 0.005, kl  # nats per token; with an outdated copy, log-probabilities differ by 0.1
     assert len(rows) == steps and max(apart) < 0.02, apart

@@ -1,6 +1,6 @@
-"""vLLM samples what transformers samples, and what it samples is a function of the settings.
+"""vLLM samples the same completions as transformers, and its samples depend only on the settings.
 
-Needs the environment of envs/contract.txt, in which vLLM runs on a CPU: .ci/run makes it.
+Needs the environment of envs/contract.txt, in which vLLM runs on a CPU: .ci/run installs it.
 """
 
 import json
@@ -29,7 +29,7 @@ print("FOUND", json.dumps(found))
 
 
 def generate(name, model, settings, prefill="", prompts=PROMPTS):
-    """What a backend samples, in a process of its own."""
+    """A backend's samples, from a separate process."""
     arguments = [name, str(model), json.dumps(prompts), json.dumps(settings), prefill]
     process = subprocess.run(
         [sys.executable, "-c", PROGRAM, *arguments],
@@ -52,7 +52,7 @@ def test_greedy(tiny_model, prefill):
 
 
 def test_sampled(tiny_model):
-    """Draws differ from each other, and a second run gives them again."""
+    """Draws differ from each other, and a second run repeats them."""
     settings = SETTINGS | {"sampling": {"max_new_tokens": 12, "do_sample": True, "temperature": 1.0, "top_k": 0}}
     first = generate("vllm", tiny_model, settings, prompts=PROMPTS[:1] * 6)
     assert len({text for text, _, _ in first}) > 1

@@ -1,10 +1,10 @@
-"""GRPO on a 4-bit base model, by bitsandbytes on a CPU: trained, merged into the full base, and how far off that is.
+"""GRPO on a 4-bit base model with bitsandbytes on a CPU: training, merging into the full base, and their difference.
 
-On a CPU with AVX512-BF16, bitsandbytes packs the weights of a layer anew the first time the layer runs in eval mode on
-an input that needs no gradient. That wants whole blocks (64 columns, 32 rows), and from then on the layer passes no
-gradient back to its input.
+On a CPU with AVX512-BF16, bitsandbytes repacks a layer's weights the first time it runs in eval mode on an input that
+needs no gradient. This requires whole blocks (64 columns, 32 rows). Afterwards, the layer passes no gradient back to
+its input.
 
-Needs the environment of envs/contract.txt: .ci/run makes it.
+Needs the environment of envs/contract.txt: .ci/run installs it.
 """
 
 import csv
@@ -34,7 +34,7 @@ TRAIN = CONFIG["train"] | {
     },
 }
 REWARDS = {"accuracy": 1.0, "format": 1.0, "steps": 0.0, "random": 0.0}
-# Runs the script named by its first argument; fails if a 4-bit layer runs in a way that packs its weights.
+# Runs the script in its first argument; fails if a 4-bit layer runs in a way that packs its weights.
 WATCHED = """
 import runpy, sys
 from bitsandbytes.nn import Linear4bit
@@ -52,7 +52,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 def script(name, *arguments, program=()):
-    """Run a script of the package, its arguments given by name; `program` are words for Python before its path."""
+    """Run a script of the package with arguments by name; `program` holds Python's arguments before its path."""
     environment = os.environ | {"TRITON_INTERPRET": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": "scripts"}
     command = [sys.executable, *program, f"scripts/{name}.py", *map(str, arguments)]
     process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
@@ -60,7 +60,7 @@ def script(name, *arguments, program=()):
 
 
 def train(folder, model, problems, **grpo):
-    """Train with fields of `train.grpo` changed; returns the rows of the history."""
+    """Train with changes to `train.grpo`; returns the rows of the history."""
     settings = TRAIN | {"grpo": TRAIN["grpo"] | grpo}
     given = ("--train-config", json.dumps(settings), "--rewards-config", json.dumps(REWARDS), "--prompt-config", PROMPT)
     paths = ("--seed", 0, "--source", "tiny", "--model", model, "--data", problems, "--adapter", folder)
@@ -70,7 +70,7 @@ def train(folder, model, problems, **grpo):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """The tiny model, as wide as a block of NF4 weights."""
+    """The tiny model, with the width of a block of NF4 weights."""
     folder = tmp_path_factory.mktemp("blocks")
     make_tiny_model(folder, hidden_size=64, intermediate_size=128)
     return folder
@@ -115,22 +115,22 @@ def test_merge_states_the_distance_to_what_was_trained(adapter, problems, model,
     script("check_merge", *given, "--model", model, "--adapter", adapter, "--merged", merged, "--check", check)
     found = json.loads(check.read_text())
     assert found["agreement"] == 1.0 and found["max_logit_difference"] < 1e-3
-    # A 4-bit base is another model than the full one that the adapter is merged into.
+    # The 4-bit base differs from the full base that the adapter is merged into.
     assert found["four_bit_base"]["max_logit_difference"] > 10 * found["max_logit_difference"]
 
 
 @pytest.mark.parametrize("grpo", [{}, {"beta": 0.04, "num_iterations": 2}, {"gradient_checkpointing": True}])
 def test_training_keeps_its_gradient(grpo, problems, model, tmp_path):
-    """No forward of a training, with or without gradient, is one that would pack the weights."""
+    """No forward pass during training, with or without gradient, would pack the weights."""
     rows = train(tmp_path / "adapter", model, problems, **grpo)
     assert all(float(row["grad_norm"]) > 0 for row in rows), rows
 
 
 @pytest.mark.parametrize("mended", [False, True])
 def test_what_a_forward_in_eval_mode_costs(mended):
-    """On a CPU with AVX512-BF16 a layer passes no gradient after it, and does once `unpacked` has seen it.
+    """On a CPU with AVX512-BF16, a packed layer passes no gradient back, but an `unpacked` one does.
 
-    If bitsandbytes is mended, this fails, and `unpacked` and `WATCHED` can go.
+    If this fails because bitsandbytes was fixed, remove `unpacked` and `WATCHED`.
     """
     import torch
     from backends.quantisation import unpacked

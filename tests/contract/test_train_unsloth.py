@@ -1,6 +1,6 @@
-"""Unsloth's own GRPOConfig, as it makes it of TRL's, keeps every setting of every preset; what it would change is seen.
+"""Unsloth's GRPOConfig, derived from TRL's, keeps every setting of every preset, and its changes are detected.
 
-Needs the environment of envs/contract.txt, in which Unsloth can be imported without a GPU: .ci/run makes it.
+Needs the environment of envs/contract.txt, in which Unsloth can be imported without a GPU: .ci/run installs it.
 """
 
 import json
@@ -19,7 +19,7 @@ GRPO = {
     for name, preset in PRESETS.items()
     if preset.get("train", {}).get("backend") == "unsloth"
 }
-# vLLM is hidden: its build for CPUs and Unsloth's patches of vLLM do not go together.
+# vLLM is hidden, because its CPU build is incompatible with Unsloth's patches.
 PROGRAM = """
 import importlib.util, inspect, json, os, sys
 
@@ -57,11 +57,11 @@ print("FOUND", json.dumps([answers, [sorted(inspect.signature(function).paramete
 
 @pytest.fixture(scope="module")
 def ask(tmp_path_factory):
-    """A function: for each set of training fields, what `require_requested` says of Unsloth's arguments, or None."""
+    """A function that returns, for each set of training fields, `require_requested`'s error or None."""
 
     def answers(*fields):
         folder = tmp_path_factory.mktemp("unsloth")
-        # On this machine neither bfloat16 nor a GPU is there to be asked for.
+        # A CPU machine rejects bfloat16 and GPU settings.
         cpu = {"use_cpu": True, "bf16": False, "fp16": False, "report_to": [], "output_dir": str(folder / "out")}
         process = subprocess.run(
             [sys.executable, "-c", PROGRAM, json.dumps([given | cpu for given in fields])],
@@ -82,14 +82,14 @@ def ask(tmp_path_factory):
 def test_presets_are_kept(ask):
     answers, (loading, adapting) = ask(*GRPO.values())
     assert len(GRPO) == 3 and answers == [None] * 3
-    # What backends/train_unsloth.py passes by name; an unknown name would be swallowed.
+    # The arguments of backends/train_unsloth.py; unknown ones would be ignored silently.
     lora = {key for preset in PRESETS.values() for key in preset.get("train", {}).get("lora", {})}
     assert {"use_exact_model_name", "max_seq_length", "load_in_4bit", "fast_inference", "max_lora_rank"} <= set(loading)
     assert {"gpu_memory_utilization", "random_state", "dtype", "model_name"} <= set(loading)
     assert {"use_gradient_checkpointing", "random_state", *lora} <= set(adapting)
 
 
-REWRITES = {  # settings as TRL's users write them, and the field that Unsloth then changes unless it is stated
+REWRITES = {  # common settings, and the field that Unsloth changes unless it is set too
     "epsilon_high from None to 0.28": {"loss_type": "dapo"},
     "epsilon_high from None to 5.0": {"loss_type": "cispo"},
     "scale_rewards from 'group' to 'none'": {"loss_type": "dr_grpo"},

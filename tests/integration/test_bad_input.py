@@ -1,4 +1,4 @@
-"""Bad input stops at once, with one line that says what to do, and finished outputs stay as they are."""
+"""Bad input stops at once, with one line that says what to do, and finished outputs are not touched."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ RECORD = {"question": "Q?", "answer": "1+1=<<1+1=2>>2\n#### 2"}
 
 
 def script(checkout, name, *arguments, **environment):
-    """Run a stage as the workflow would; the error lines in its log, of which the last is also on the screen."""
+    """Run a stage as the workflow would; returns the error lines in its log, the last of which is on the screen too."""
     process = subprocess.run(
         [sys.executable, f"scripts/{name}.py", *map(str, arguments)],
         cwd=checkout.folder,
@@ -32,7 +32,7 @@ def script(checkout, name, *arguments, **environment):
 
 
 def download_data(checkout, train, test, **settings):
-    """Run download_data on two files of the given text; the error line and whether outputs are untouched."""
+    """Run download_data on two files with the given text; returns the error line and whether outputs are untouched."""
     source, target = checkout.folder / "source", checkout.folder / "raw"
     source.mkdir(), target.mkdir()
     (source / "train.jsonl").write_text(train)
@@ -58,7 +58,7 @@ GOOD = json.dumps(RECORD) + "\n"
         (json.dumps(RECORD | {"question": 5}), {}, "no text under 'question'"),
         (GOOD + '{"question": "Q', {}, "line 2 is not JSON"),
         ("[1]", {}, "not a JSON object"),
-        ("", {}, "no records"),
+        ("", {}, "is empty"),
         (GOOD + GOOD, {}, "2 problems and should have 1"),
         (GOOD, {"sha256": {"test": "0" * 64}}, "is pinned"),
         (GOOD, {"source": "nowhere"}, "no folder nowhere"),
@@ -72,7 +72,7 @@ def test_data(checkout, bad, settings, says):
 
 
 def test_answer_that_is_not_a_number(checkout):
-    """Found when problems are formatted: downloads do not depend on what a number is."""
+    """It is found during formatting, so that downloads do not depend on how numbers are read."""
     (checkout.folder / "good.jsonl").write_text(GOOD + GOOD.replace("Q?", "R?"))
     (checkout.folder / "bad.jsonl").write_text(json.dumps(RECORD | {"question": "S?", "answer": "#### two"}))
     task = json.dumps({"dev": 1, "limit": {}})
@@ -297,7 +297,7 @@ def test_a_long_prompt(checkout):
 
 
 def test_finished_outputs_survive(rerun):
-    """A wrong pin makes the download's settings new, so that it runs again, and fails; nothing is lost."""
+    """A wrong pin changes the download's settings, so that it reruns and fails; nothing is lost."""
 
     def digests():
         files = [

@@ -1,4 +1,4 @@
-"""The whole chain in the pinned image, by Apptainer; a changed image runs it again."""
+"""The whole run in the pinned image with Apptainer; a changed image reruns it."""
 
 import os
 import shutil
@@ -11,12 +11,12 @@ PROFILE = ("--profile", "profiles/apptainer")
 
 pytestmark = pytest.mark.skipif(
     not (IMAGES and shutil.which("apptainer")),
-    reason="no apptainer, or no image of the CPU environment: .ci/run makes both",
+    reason="no apptainer, or no image for the CPU environment: .ci/run installs and builds them",
 )
 
 
 def use(checkout):
-    """Put the image where the checkout looks for it, under the name that it looks for."""
+    """Put the image in the place and under the name that the checkout expects."""
     os.link(IMAGES[-1], checkout.folder / "containers" / IMAGES[-1].name)
 
 
@@ -31,7 +31,7 @@ def test_chain(checkout, finished):
     assert (checkout.folder / name).read_bytes() == (finished.folder / name).read_bytes()
     assert checkout.planned(*PROFILE) == {}
 
-    # Another definition is another image, and what ran in the old one runs again.
+    # Another definition gives another image, and jobs that ran in the old one rerun.
     with open(checkout.folder / "containers/Containerfile", "a") as file:
         file.write("# changed\n")
     assert {"train_grpo", "evaluate", "download_model"} <= checkout.planned(*PROFILE).keys()

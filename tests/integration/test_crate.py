@@ -1,4 +1,4 @@
-"""The record's RO-Crate: valid by the profile's own validator, and about what really ran."""
+"""The record's RO-Crate: it passes the profile's own validator and describes what really ran."""
 
 import json
 import os
@@ -12,8 +12,8 @@ RECORD = "results/published/tiny"
 RECORDS = [RECORD, *sorted(str(sums.parent) for sums in Path("results/published").glob("*/SHA256SUMS"))]
 VALIDATOR = shutil.which("rocrate-validator") or shutil.which(".venv/tools/bin/rocrate-validator")
 
-# The validator reads RO-Crate's JSON-LD context from w3id.org, or from a cache of what it got there before. This puts
-# into the cache the context that rocrate carries; 1.1 differs from it in the address of Bioschemas' terms only.
+# The validator reads RO-Crate's JSON-LD context from w3id.org or from its cache. This puts rocrate's own copy into the
+# cache; 1.1 differs from it only in the address of Bioschemas' terms.
 PRIME = """
 import io, pathlib, sys
 import requests_cache, urllib3
@@ -62,7 +62,7 @@ def test_every_file_of_the_record_is_in_its_crate(published, record):
             assert found[str(name)]["sha256"], name
 
 
-@pytest.mark.skipif(VALIDATOR is None, reason="rocrate-validator is not here: .ci/run installs it in .venv/tools")
+@pytest.mark.skipif(VALIDATOR is None, reason="rocrate-validator is missing: .ci/run installs it in .venv/tools")
 @pytest.mark.parametrize("profile", ["workflow-run-crate-0.5", "provenance-run-crate-0.5"])
 @pytest.mark.parametrize("record", RECORDS)
 def test_valid(published, tmp_path, record, profile):

@@ -1,4 +1,4 @@
-"""The workflow in the hands of others: as a module, from a repository, in folders, locales and shells of any kind."""
+"""The workflow in other setups: as a module, from a repository, in any folder, locale and shell."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ GENERATED = {
 
 
 def plan(folder, *arguments, **environment):
-    """The commands that a run in `folder` would execute, as one text."""
+    """The commands that a run in `folder` would execute, as one string."""
     process = call(folder, "--dry-run", "--printshellcmds", *arguments, **environment)
     assert process.returncode == 0, process.stdout
     return process.stdout
@@ -29,7 +29,7 @@ def plan(folder, *arguments, **environment):
 
 @pytest.fixture
 def package(tmp_path):
-    """The repository's files in a folder of their own, without .git."""
+    """The repository's files in a separate folder, without .git."""
     folder = tmp_path / "package"
     for name in repository_files():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ use rule * from reasoning as reasoning_*
 
 @pytest.mark.parametrize("inside", [True, False])
 def test_module_by_local_path(package, project, inside):
-    """Its code is run from where it lies if that is in the working directory, else from a copy that containers see."""
+    """Its code runs in place if it is in the working directory, else from a copy that containers can see."""
     if inside:
         package.rename(project / "package")
     write(project, MODULE.format(snakefile=f'"{"package" if inside else package}/workflow/Snakefile"'))
@@ -114,7 +114,7 @@ rule both:
 
 
 def twice(package, *sections):
-    """A workflow that imports this one as `one` and as `two`, each with a section of its own."""
+    """A workflow that imports this one as `one` and as `two`, each with its own section."""
     snakefile, parts = package / "workflow/Snakefile", zip(("one", "two"), sections, strict=True)
     return "".join(TWICE.format(name=name, snakefile=snakefile, section=section) for name, section in parts) + BOTH
 
@@ -141,12 +141,12 @@ def test_twice_with_path_variables(package, project):
 
 
 def test_module_from_a_hosted_repository(package, project, tmp_path):
-    """Where Snakemake keeps clones of repositories there is one already, so that none is fetched."""
+    """A clone is already in Snakemake's cache of repositories, so that none is fetched."""
     commit(package)
     clone = tmp_path / "cache/snakemake/snakemake/source-cache/snakemake-git-cache/github.com/owner/repo"
     subprocess.run(["git", "clone", "--quiet", "--bare", package, clone], check=True)
     hosted = 'github("owner/repo", path="workflow/Snakefile", tag="v1")'
-    write(project, MODULE.format(snakefile=hosted), "workflow/Snakefile")  # as snakedeploy lays it out
+    write(project, MODULE.format(snakefile=hosted), "workflow/Snakefile")  # as snakedeploy writes it
     environment = {"XDG_CACHE_HOME": tmp_path / "cache"}
     commands = plan(project, "reasoning_all", **environment)
     assert "--html results/mine/report.html" in commands
@@ -162,7 +162,7 @@ def test_module_from_a_hosted_repository(package, project, tmp_path):
 
 
 def test_module_on_a_quiet_screen(package, project):
-    """Under the package's profile, which snakedeploy copies, a project sees what a clone sees."""
+    """With the package's profile, which snakedeploy copies, a project's screen looks like a clone's."""
     shutil.copytree(package / "profiles", project / "profiles")
     write(project, twice(package, 'prefix: "first"', 'prefix: "second"'))
     process = call(project, "--", f"first/results/one/{RAW}")
@@ -206,7 +206,7 @@ def test_snakefile_elsewhere(package, project, snakefile):
 
 
 def test_environment_that_is_not_active(package, tmp_path):
-    """bin/snakemake by its path, where the PATH has another Python or none: jobs run in Snakemake's environment."""
+    """bin/snakemake called by its path, with another Python or none on the PATH: jobs use Snakemake's environment."""
     other = tmp_path / "bin"
     other.mkdir()
     (other / "python").write_text("#!/bin/sh\nexit 3\n")
@@ -219,7 +219,7 @@ NAME = """a folder's "name" & more"""
 
 
 def latin1(folder):
-    """The name of a Latin-1 locale, made in `folder` where localedef can make one."""
+    """The name of a Latin-1 locale, which is created in `folder` if localedef can."""
     if shutil.which("localedef"):
         subprocess.run(
             ["localedef", "-i", "en_US", "-f", "ISO-8859-1", folder / "en_US.ISO-8859-1"], capture_output=True
@@ -229,14 +229,14 @@ def latin1(folder):
 
 @pytest.mark.parametrize("locale", ["C", "ASCII", "Latin-1"])
 def test_locales(package, tmp_path, locale):
-    """With a prompt that no such locale can write."""
+    """With a prompt that these locales cannot encode."""
     environment = {"LC_ALL": "C"}
     if locale == "ASCII":
         environment |= {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     if locale == "Latin-1":
         name = latin1(tmp_path)
         if name is None:
-            pytest.skip("localedef makes no Latin-1 locale here")
+            pytest.skip("localedef cannot create a Latin-1 locale here")
         environment = {"LC_ALL": name, "LOCPATH": tmp_path}
     (package / "mine.yaml").write_text("prompt: {system: 简短 – ½}\nrun: mine\n", encoding="utf-8")
     wanted = "results/mine/data/word_problems/test.jsonl"
@@ -246,7 +246,7 @@ def test_locales(package, tmp_path, locale):
 
 
 def test_whole_run_in_a_folder_with_spaces_and_quotes(checkout):
-    """From there and into there, under a shell without the environment."""
+    """The workflow and its outputs are there, and the shell has no active environment."""
     folder = checkout.folder.rename(checkout.folder.with_name(NAME))
     process = call(folder, "--configfile", "tiny.yaml", snakemake=SNAKEMAKE, PATH="/usr/bin:/bin")
     assert process.returncode == 0, process.stdout
@@ -269,7 +269,7 @@ def test_results_in_a_folder_with_spaces_and_quotes(package, project):
 @pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="this machine has a GPU")
 @pytest.mark.parametrize("handler", ["", '\nonstart:\n    print("theirs")\n'])
 def test_guards_hold_in_a_module(package, project, handler):
-    """A real run is refused before its first download, whatever handler the importing workflow has; no dry-run is."""
+    """A real run is refused before its first download, whatever the importing workflow's handlers; dry-runs are not."""
     (project / "config/config.yaml").write_text((package / "config/qwen2.5-1.5b.yaml").read_text())
     write(project, MODULE.format(snakefile=f'"{package}/workflow/Snakefile"') + handler)
     plan(project, "reasoning_all")
@@ -280,7 +280,7 @@ def test_guards_hold_in_a_module(package, project, handler):
 
 @pytest.mark.parametrize("imported", [False, True])
 def test_an_image_that_is_not_there(package, project, tmp_path, imported):
-    """Also a module's: refused before the first job, by the name under which build_image makes it."""
+    """In a module too, the run is refused before the first job, with the name that build_image would use."""
     apptainer = tmp_path / "bin/apptainer"
     apptainer.parent.mkdir()
     apptainer.write_text("#!/bin/sh\necho apptainer version 1.4.0\n")
@@ -296,7 +296,7 @@ def test_an_image_that_is_not_there(package, project, tmp_path, imported):
 
 
 def test_files_without_git(package):
-    """From an archive: what was made in it is not taken for a part of it."""
+    """From an archive: outputs are not mistaken for files of the repository."""
     for made in ("logs/x.log", "results/mine/report.html", ".snakemake/x", "scripts/__pycache__/x.pyc"):
         (package / made).parent.mkdir(parents=True, exist_ok=True)
         (package / made).write_text("")

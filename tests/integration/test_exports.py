@@ -1,4 +1,4 @@
-"""What a run exports for other tools, read by those tools where they are here."""
+"""A run's exports for other tools, read by those tools if they are installed."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ def test_croissant(rerun):
         assert (path.parent / file["contentUrl"]).resolve().is_file()
     command = shutil.which("mlcroissant") or shutil.which(TOOLS / "mlcroissant")
     if command is None:
-        pytest.skip("mlcroissant is not here: .ci/run installs it in .venv/tools")
+        pytest.skip("mlcroissant is missing: .ci/run installs it in .venv/tools")
     subprocess.run([command, "validate", "--jsonld", path], check=True)
     loaded = subprocess.run(
         [command, "load", "--jsonld", path, "--record_set", "test", "--num_records", "2"],
@@ -39,7 +39,7 @@ def test_croissant(rerun):
 
 
 def test_gguf_in_the_package(rerun):
-    """With hub.gguf the package holds the file, and the card says how it compares."""
+    """With hub.gguf, the package has the file, and the card has its comparison with the model."""
     rerun.write(hub={"gguf": "F16"})
     process = rerun.snakemake("--", "results/tiny/hub/grpo-seed0.sha256")
     assert process.returncode == 0, process.stdout + process.stderr

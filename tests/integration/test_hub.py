@@ -1,4 +1,4 @@
-"""The Hub, for real but for its size: the client's own requests over HTTP to a server on the loopback interface."""
+"""The Hub: the real client's requests over HTTP, to a small server on the loopback interface."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from hub_server import Hub
 
 TOKEN = "hf_writer"
 PIN = "0123456789abcdef0123456789abcdef01234567"
-# The lock's client and, where .ci/run has put them, the oldest and newest that should work.
+# The locked client and, if .ci/run has installed them, the oldest and newest supported ones.
 CLIENTS = [None, *sorted(str(p) for p in (ROOT / ".venv/clients").glob("*"))]
 
 
@@ -27,7 +27,7 @@ def hub():
 
 @pytest.fixture
 def environment(hub, tmp_path):
-    """What a process needs to talk to the local Hub as somebody who may write, with a cache of its own."""
+    """The environment of a process that may write to the local Hub, with a separate cache."""
     return {
         "HF_ENDPOINT": hub.url,
         "HF_HOME": str(tmp_path / "hf"),
@@ -40,7 +40,7 @@ def environment(hub, tmp_path):
 
 @pytest.fixture
 def package(tmp_path):
-    """A small package: what matters to an upload is that it has large files, others, and folders."""
+    """A small package with large files, other files, and folders, which uploads treat differently."""
     folder = tmp_path / "package"
     (folder / "adapter").mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"weights" * 1000)
@@ -58,7 +58,7 @@ def manifest(folder):
 
 
 def python(*arguments, **environment):
-    """Run one of the scripts; the finished process, which has no stack trace."""
+    """Run a script; returns the finished process, which must not print a traceback."""
     process = subprocess.run(
         [sys.executable, *map(str, arguments)],
         capture_output=True,
@@ -70,7 +70,7 @@ def python(*arguments, **environment):
 
 
 def upload(package, environment, settings=(), **changes):
-    """Run upload_hub; the receipt, or the error line."""
+    """Run upload_hub; returns the receipt or the error line."""
     receipt = package.parent / "receipt.json"
     settings = {"repo_id": "me/tiny", "private": True, "contents": "merged", "parent": None} | dict(settings)
     arguments = ["--hub-config", json.dumps(settings), "--policy", "grpo-seed0", "--package", package]
@@ -83,7 +83,7 @@ def upload(package, environment, settings=(), **changes):
 
 
 def commits(hub):
-    """What upload_hub has committed: all but the Hub's own first commit."""
+    """The commits of upload_hub: all but the Hub's own first one."""
     return list(hub.repo("me/tiny").commits)[1:]
 
 
@@ -97,12 +97,12 @@ def test_upload(hub, environment, package, client):
     there = {name: hashlib.sha256(content).hexdigest() for name, content in repo.commits[repo.head].items()}
     assert there.pop(".gitattributes") and there == receipt["files"]
     assert "adapter/adapter_model.safetensors" in there and ".snakemake_timestamp" not in there
-    # Again, with and without the receipt: nothing is committed, the receipt is the same.
+    # Run again, with and without the receipt: nothing is committed, and the receipt is the same.
     assert upload(package, environment) == receipt
     (package.parent / "receipt.json").unlink()
     assert upload(package, environment) == receipt
     assert commits(hub) == [receipt["commit"]]
-    # A changed package: the next commit, on the last, without what is gone; the old tag stays.
+    # A changed package becomes the next commit, without the deleted files; the old tag stays.
     (package / "model.safetensors").write_bytes(b"other" * 1000)
     shutil.rmtree(package / "adapter")
     manifest(package)
@@ -135,7 +135,7 @@ API, LFS = "^/api/models/me/tiny", "^/lfs/"
     ],
 )
 def test_faults(hub, environment, package, method, path, action, says):
-    """Whatever breaks: one line, no tag, and running again finishes with one commit."""
+    """Whatever breaks, there is one error line and no tag, and running again completes the upload in one commit."""
     hub.fail(method, path, action, times=99)
     line = upload(package, environment)
     assert says in line and line.startswith("error: upload to me/tiny: ")
@@ -147,7 +147,7 @@ def test_faults(hub, environment, package, method, path, action, says):
 
 
 def test_a_request_that_fails_once(hub, environment, package):
-    """The client tries again by itself where that is safe."""
+    """The client retries by itself if that is safe."""
     hub.fail("PUT", LFS, "drop")
     hub.fail("POST", API + "/preupload/", 503)
     receipt = upload(package, environment)
@@ -170,7 +170,7 @@ def test_not_allowed(hub, environment, package, changes, settings, says):
 
 
 def test_other_peoples_work_is_kept(hub, environment, package):
-    """A repository that holds something else is built on only where the config names its head."""
+    """A repository with other content is built on only if the config names its head."""
     theirs = hub.add("me/tiny", {"README.md": b"mine", "notes.txt": b"precious"}, private=True)
     line = upload(package, environment)
     assert "somebody else" in line and theirs in line and hub.repo("me/tiny").head == theirs
@@ -183,7 +183,7 @@ def test_other_peoples_work_is_kept(hub, environment, package):
 
 
 def test_a_commit_in_between(hub, environment, package):
-    """Somebody commits after the head was read: the Hub refuses ours."""
+    """If somebody commits after the head was read, the Hub refuses our commit."""
     hub.fail("POST", API + "/preupload/", lambda: hub.add("me/tiny", {"README.md": b"theirs"}))
     assert "nothing was committed" in upload(package, environment)
     assert hub.repo("me/tiny").commits[hub.repo("me/tiny").head] == {"README.md": b"theirs"}
@@ -202,7 +202,7 @@ def test_a_tag_that_is_not_ours(hub, environment, package):
 
 
 def fetch(address, folder, kind, environment):
-    """Fetch a `hf://` source in a process of its own; the process."""
+    """Fetch a `hf://` source in a separate process; returns the finished process."""
     folder.mkdir(exist_ok=True)
     program = f"import sources; sources.fetch({address!r}, {str(folder)!r}, {kind!r})"
     paths = os.pathsep.join(filter(None, [str(ROOT / "scripts"), environment.get("PYTHONPATH")]))
@@ -225,7 +225,7 @@ MODEL = {
 
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda c: Path(c).name if c else "locked")
 def test_download(hub, environment, tmp_path, client):
-    """The files that a model needs and no code; then again without a network."""
+    """The files that a model needs, but no code; then again from the cache, without a network."""
     if client:
         environment["PYTHONPATH"] = client
     hub.add("owner/model", MODEL, revision=PIN)
@@ -241,14 +241,14 @@ def test_download(hub, environment, tmp_path, client):
 
 
 def test_broken_connections(hub, environment, tmp_path):
-    """A broken download resumes at the byte where it broke, and after a restart at the file that it broke in."""
+    """A lost connection resumes at the same byte, a restart at the file that was interrupted."""
     shards = {f"model-0000{n}-of-00002.safetensors": bytes([n]) * 2**25 for n in (1, 2)}
     index = {"weight_map": {name: name for name in shards}}
     hub.add("owner/model", shards | {"model.safetensors.index.json": json.dumps(index).encode()}, revision=PIN)
     hub.fail("GET", "model-00001", "cut")
     hub.fail("GET", "model-00002", "drop", times=99)
     process = fetch(f"hf://owner/model@{PIN}", tmp_path / "model", "model", environment)
-    assert process.returncode != 0 and "what has arrived is kept" in process.stderr
+    assert process.returncode != 0 and "run again to resume" in process.stderr
     asked = [span for method, path, span in hub.requests if method == "GET" and "model-00001" in path]
     assert len(asked) == 2 and int(asked[1].removeprefix("bytes=").rstrip("-")) > 0
     hub.faults.clear()
@@ -260,7 +260,7 @@ def test_broken_connections(hub, environment, tmp_path):
 
 
 def test_damaged_download(hub, environment, tmp_path):
-    """A file of the cache that is not what its name says is found, taken away and fetched again."""
+    """A cached file that does not match its sha256 is found, removed and fetched again."""
     hub.add("owner/model", MODEL, revision=PIN)
     assert fetch(f"hf://owner/model@{PIN}", tmp_path / "first", "model", environment).returncode == 0
     digest = hashlib.sha256(MODEL["model.safetensors"]).hexdigest()
@@ -298,7 +298,7 @@ def test_download_refused(hub, environment, tmp_path, address, changes, says):
 
 
 def write_dataset(hub, folder, name="me/problems"):
-    """Generated problems as a dataset repository with a folder of parquet files, at PIN; its records."""
+    """Serve generated problems as a dataset repository with a folder of parquet files, at PIN; returns the problems."""
     import pyarrow
     import pyarrow.parquet
     from sources import generated
@@ -328,7 +328,7 @@ def test_datasets_reads_it_too(hub, environment, tmp_path):
 
 
 def test_verify_pins(hub, environment, tmp_path):
-    """Each pin is looked up; what is not as stated is named, and the others are looked up all the same."""
+    """Every pin is checked; one that fails is named, and the others are still checked."""
     write_dataset(hub, tmp_path / "problems")
     hub.add("owner/model", MODEL, revision=PIN)
     digest = hashlib.sha256(MODEL["model.safetensors"]).hexdigest()
@@ -358,7 +358,7 @@ def test_verify_pins(hub, environment, tmp_path):
 
 
 def test_whole_chain(hub, environment, tmp_path, tiny_model):
-    """Model and data down by pin, the tuned model up, down again by the commit of its receipt: the same numbers."""
+    """Download model and data by pin, upload the tuned model, download it by its receipt's commit: same numbers."""
     write_dataset(hub, tmp_path / "problems")
     hub.add("owner/base", tiny_model, revision=PIN)
     checkout = Checkout(tmp_path / "checkout", f"hf://owner/base@{PIN}")

@@ -1,4 +1,4 @@
-"""The report in a real browser: it needs nothing from anywhere, says no error, and fits a phone and a desk."""
+"""The report in a real browser: it loads nothing else, has no errors, and fits phone and desktop screens."""
 
 import shutil
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: .ci/run installs Debian's")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is missing: .ci/run installs Debian's")
 
 PAGES = ["results/tiny/report.html", "results/tiny/controls/report.html", "results/published/tiny/record.html"]
 PAGES += sorted(map(str, Path("results/published").glob("*/record.html")))

@@ -1,4 +1,4 @@
-"""The records in the repository itself: they can be recomputed and restored, and README has their numbers."""
+"""The repository's own records: they can be recomputed and restored, and README has their numbers."""
 
 import json
 import re
@@ -15,7 +15,7 @@ RECORDS = sorted(Path("results/published").glob("*/SHA256SUMS"))
 
 @pytest.mark.skipif(not RECORDS, reason="results/published holds no record")
 def test_records_are_recomputed(tmp_path):
-    """Each by the code that reads its format: this one, or that of its own commit."""
+    """Each by code that reads its format: the current code, or that of its own commit."""
     process = subprocess.run(
         [sys.executable, "scripts/verify.py", "--results", tmp_path, "--verified", tmp_path / "verified.json"],
         capture_output=True,
@@ -31,7 +31,7 @@ def test_records_are_recomputed(tmp_path):
 
 @pytest.mark.skipif(not RECORDS, reason="results/published holds no record")
 def test_a_forged_record_of_an_earlier_format_is_found(tmp_path):
-    """The code of the record's commit recomputes it, and its exit code counts."""
+    """The code of the record's commit recomputes it, and its exit code is respected."""
     record = tmp_path / "records" / RECORDS[0].parent.name
     shutil.copytree(RECORDS[0].parent, record)
     results = record / "results.json"
@@ -48,7 +48,7 @@ def test_a_forged_record_of_an_earlier_format_is_found(tmp_path):
 
 @pytest.mark.parametrize("sums", RECORDS, ids=lambda sums: sums.parent.name)
 def test_a_restored_record_is_finished_work(tmp_path, sums):
-    """With the code of its commit there is nothing left to do, neither for the run nor for its controls."""
+    """With the code of its commit, nothing is left to do for the run and its controls."""
     record = sums.parent.absolute()
     provenance = json.loads((record / "provenance.json").read_text())
     subprocess.run(["git", "clone", "--quiet", "--no-checkout", ".", tmp_path / "clone"], check=True)

@@ -1,4 +1,4 @@
-"""What a person sees: a line a job, what the stages print, and last the result or the error."""
+"""What the screen shows: a line per job, the stages' output, and finally the result or the error."""
 
 import os
 import re
@@ -18,11 +18,11 @@ def test_a_line_a_job(finished):
         "Write the prompts of word_problems",
         "Train grpo, seed 0",
         "Merge grpo, seed 0, into the base model",
-        "Check that merged grpo, seed 0, is the trained policy",
+        "Check the merged model of grpo, seed 0",
         "Evaluate base on word_problems",
         "Evaluate grpo-seed0 on word_problems",
         "Compare grpo-seed0 with the base model on word_problems",
-        "Ask whether the base model knows word_problems by heart",
+        "Probe the base model for contamination with word_problems",
         "Tabulate the results",
         "Write the report",
         "Package grpo, seed 0",
@@ -63,7 +63,7 @@ def test_a_failing_run_ends_with_the_error(checkout):
 
 
 def test_an_old_table_is_not_shown(rerun):
-    """A call that makes other things says nothing of the results, nor does one with nothing to do."""
+    """Commands that build other targets, or find nothing to do, do not print the results."""
     (rerun.folder / "results/tiny/data/word_problems/raw/test.jsonl").unlink()
     for arguments in (("--", "results/tiny/data/word_problems/raw/test.jsonl"), ()):
         process = call(rerun.folder, "--configfile", "tiny.yaml", *arguments)
@@ -75,7 +75,7 @@ def test_an_old_table_is_not_shown(rerun):
 
 
 def test_an_interrupted_run_goes_on(checkout):
-    """Ctrl-C in the training: the last line says what to do, and doing it works."""
+    """Ctrl-C during training: the last line says what to do, and that works."""
     command = ["snakemake", "--cores", "2", "--configfile", "tiny.yaml", "--", "results/tiny/adapters/grpo-seed0"]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     with subprocess.Popen(command, cwd=checkout.folder, start_new_session=True, **streams) as process:

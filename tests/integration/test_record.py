@@ -1,4 +1,4 @@
-"""The published record: it can be recomputed and put back, and it shows when something was changed."""
+"""The published record: it can be recomputed and restored, and changes to it are detected."""
 
 import gzip
 import hashlib
@@ -14,7 +14,7 @@ RECORD = "results/published/tiny"
 
 
 def script(checkout, name, *arguments):
-    """Run a script in a checkout; its exit code and output."""
+    """Run a script in a checkout; returns its exit code and output."""
     process = subprocess.run(
         [sys.executable, f"scripts/{name}.py", *arguments], cwd=checkout.folder, capture_output=True, text=True
     )
@@ -23,7 +23,7 @@ def script(checkout, name, *arguments):
 
 
 def list_anew(record):
-    """Write SHA256SUMS for what stands there now, as somebody would who wants a changed record to pass."""
+    """Rewrite SHA256SUMS, as somebody would who wants a changed record to pass."""
     files = sorted(p for p in record.rglob("*") if p.is_file() and p.name != "SHA256SUMS")
     sums = [f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(record)}\n" for p in files]
     (record / "SHA256SUMS").write_text("".join(sums))
@@ -59,7 +59,7 @@ def test_record(published):
 
 
 def test_numbers_of_readme(published, tmp_path):
-    """The numbers between README's marks are the record's, and writing them again changes nothing."""
+    """README gets the record's numbers between its marks, and updating it again changes nothing."""
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- numbers: x -->\nold\n<!-- end of numbers -->\nafter\n")
     given = (RECORD, "--readme", str(readme), "--figure", str(tmp_path / "results.svg"))
@@ -237,7 +237,7 @@ def test_completions_are_made_again(record):
 
 
 def test_restored_record_is_finished_work(record, tmp_path):
-    """A fresh clone with the restored record: nothing to be done, and a change reruns what it concerns."""
+    """In a fresh clone with the restored record, nothing is to be done, and a change reruns only what it affects."""
     clone = tmp_path / "clone"
     ignore = shutil.ignore_patterns("results", ".snakemake", "logs", ".git")
     shutil.copytree(record.folder, clone, ignore=ignore, copy_function=shutil.copy)
@@ -259,14 +259,14 @@ def test_restored_record_is_finished_work(record, tmp_path):
 
 
 def test_a_renamed_record_is_not_restored(record):
-    """Its notes would be taken for notes on the finished work of the run that it is of."""
+    """Its metadata would be mistaken for that of another run's finished work."""
     shutil.move(record.folder / RECORD, record.folder / "results/published/other")
     code, output = script(record, "restore", "results/published/other")
     assert code == 1 and "not the record of a run other" in output and not (record.folder / "results/other").exists()
 
 
 def test_a_restored_record_is_not_published_again(record):
-    """What was not trained here cannot be measured here, and the record that stands is kept."""
+    """A run that was not trained here has no measurements to publish, and the existing record is kept."""
     shutil.rmtree(record.folder / "results/tiny/adapters")
     process = record.snakemake("--allowed-rules", "publish", "--forcerun", "publish", "--", "publish")
     assert process.returncode != 0 and "was not trained here" in process.stdout + process.stderr

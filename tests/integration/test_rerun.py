@@ -1,4 +1,4 @@
-"""Only changed stages rerun: what each kind of change makes Snakemake plan."""
+"""Only changed stages rerun: the jobs that Snakemake plans after each kind of change."""
 
 import hashlib
 import json
@@ -42,14 +42,14 @@ def test_edited_report(rerun, path):
 
 @pytest.mark.parametrize("name", ["number", "answer"])
 def test_edited_reading_of_answers(rerun, name):
-    """What a completion says is read anew, and nothing is downloaded for it."""
+    """Completions are evaluated again, but nothing is downloaded."""
     edit(rerun, f"scripts/reasoning/{name}.py")
     planned = rerun.planned()
     assert "evaluate" in planned and not any(rule.startswith("download") for rule in planned)
 
 
 def test_edited_lock(rerun):
-    """Without containers the environment is the user's; the results say which one it was."""
+    """Without containers, the environment is the user's, and the results record it."""
     edit(rerun, "envs/cpu.txt")
     assert rerun.planned() == {}
 
@@ -98,7 +98,7 @@ def test_added_seed(rerun):
 
 
 def test_fresh_clone_with_restored_results(rerun, tmp_path):
-    """git gives every file the time of the clone; results and metadata come out of an archive with theirs."""
+    """git gives every file the time of the clone; results and metadata from an archive keep their own."""
     archive, clone = tmp_path / "results.tar", tmp_path / "clone"
     subprocess.run(["tar", "-cf", archive, "results", ".snakemake/metadata"], cwd=rerun.folder, check=True)
     ignore = shutil.ignore_patterns("results", ".snakemake", "logs")
@@ -111,7 +111,7 @@ def test_fresh_clone_with_restored_results(rerun, tmp_path):
 
 
 def test_two_clones_share_downloads(finished, tiny_model, tmp_path):
-    """Snakemake's own between-workflow cache; a changed helper module must not give a stale hit."""
+    """Snakemake's between-workflow cache: a changed module must not give a stale hit."""
     from conftest import Checkout
 
     cache, wanted = tmp_path / "cache", ["results/tiny/models/base", "results/tiny/data/word_problems/train.jsonl"]

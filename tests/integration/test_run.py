@@ -1,4 +1,4 @@
-"""A whole run on a tiny model: every stage for real, and the same bytes again."""
+"""A whole run on a tiny model: every stage works, and a second run gives the same bytes."""
 
 import csv
 import hashlib
@@ -52,14 +52,14 @@ def test_history(finished):
 
 
 def test_no_path_of_this_machine(finished):
-    """Hashed outputs say nothing of where they were made."""
+    """Hashed outputs do not depend on the folder."""
     names = "training/grpo-seed0/arguments.json training/grpo-seed0/history.csv training/grpo-seed0/environment.json"
     for name in (*names.split(), "results.json", "eval/word_problems/base/metrics.json", "merge/grpo-seed0.json"):
         assert str(finished.folder.parent) not in (finished.folder / RESULTS / name).read_text()
 
 
 def test_same_bytes_again_with_other_cores(finished, checkout):
-    """Another clone, one core instead of two: the thread count is the config's and the bytes are the same."""
+    """Another clone with one core instead of two: the config sets the thread count, so the bytes are the same."""
     wanted = [
         f"{RESULTS}/adapters/grpo-seed0",
         f"{RESULTS}/training/grpo-seed0/history.csv",
@@ -80,7 +80,7 @@ def test_nothing_to_be_done(finished):
 
 
 def test_several_processes(checkout):
-    """As on several GPUs: two processes step together, their batches are one, and one of them writes."""
+    """As on several GPUs, two processes share each step and batch, and only one of them writes."""
     checkout.settings["train"]["processes"] = 2
     checkout.settings["train"]["grpo"]["per_device_train_batch_size"] = 2
     checkout.write()
@@ -109,7 +109,7 @@ def test_outputs_state_their_environment(finished):
 
 
 def test_an_edited_lock_file_is_not_named_over_old_numbers(rerun):
-    """The report is written again after an edit of the lock file, and names the lock file that the stages ran with."""
+    """A report that is rewritten after an edit of the lock file names the lock file that the stages ran with."""
     before = digest(rerun.folder / "envs/cpu.txt")
     with open(rerun.folder / "envs/cpu.txt", "a") as file:
         file.write("# edited\n")
@@ -120,7 +120,7 @@ def test_an_edited_lock_file_is_not_named_over_old_numbers(rerun):
 
 
 def test_policies_of_other_engine_versions_are_not_compared(rerun):
-    """After an upgrade of the engine, Snakemake plans the new seed alone; its score is not put beside the old ones."""
+    """After an upgrade of the engine, only the new seed is planned, and its score is not compared with old ones."""
     path = rerun.folder / RESULTS / "eval/word_problems/base/metrics.json"
     metrics = json.loads(path.read_text())
     metrics["protocol"]["engine"]["transformers"] = "5.0.0"

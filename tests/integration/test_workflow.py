@@ -82,13 +82,13 @@ def test_locks_hold_hashes():
 
 
 def test_braces_in_settings(checkout):
-    """A regular expression may have braces, which Snakemake would take for wildcards."""
+    """Regular expressions may have braces, which must not be mistaken for wildcards."""
     checkout.write(prompt=checkout.settings["prompt"] | {"answer": r"\\boxed{(\w{1,9})}", "system": "Answer in {x}."})
     assert "train_grpo" in checkout.planned()
 
 
 def test_an_arm_overrides_what_it_names(checkout):
-    """Its other settings are the run's, and not the schema's defaults."""
+    """Its other settings are the run's, not the schema's defaults."""
     checkout.write(arms={"grpo": {}, "half": {"rewards": {"accuracy": 0.5}}}, rewards={"format": 0.25, "steps": 0.125})
     process = checkout.snakemake("--dry-run", "--printshellcmds")
     assert process.returncode == 0, process.stdout + process.stderr
@@ -101,7 +101,7 @@ RULES = {path.name: path.read_text() for path in sorted(Path("workflow/rules").g
 
 @pytest.mark.parametrize("name", RULES)
 def test_rules_read_alike(name):
-    """A docstring and a message a rule, a flag a line, lines of 120 characters, and every path quoted."""
+    """Every rule has a docstring, a message, one flag per line, quoted paths, and lines of at most 120 characters."""
     text = RULES[name]
     for rule, body in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)*)", text, re.MULTILINE):
         assert re.match(r'    """[A-Z][^\n]*\."""\n', body), rule
@@ -114,6 +114,6 @@ def test_rules_read_alike(name):
 
 
 def test_packages_are_found():
-    """Python's modulefinder, which finds the code that a rule depends on, knows no folder without __init__.py."""
+    """modulefinder, which finds the code that a rule depends on, ignores folders without __init__.py."""
     folders = {path.parent for path in Path("scripts").rglob("*.py")} - {Path("scripts")}
     assert all((folder / "__init__.py").exists() for folder in folders)

@@ -1,4 +1,4 @@
-"""The extractors, held to hand-checked readings."""
+"""The extractors, compared with hand-checked answers."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Generated problems, formatting, and all of real GSM8K if it is at hand."""
+"""Generated problems, formatting, and all of real GSM8K if it is available."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def test_generated_answers_are_right(problems):
 
 
 def test_two_steps_are_needed(problems):
-    """No single operation on two numbers of a two-step question gives its answer, nor does one of the numbers."""
+    """The answer of a two-step question is neither one of its numbers nor a single operation on two of them."""
     for problem in problems["train"] + problems["test"]:
         if problem["answer"].count("<<") == 2:
             numbers = list(map(int, re.findall(r"\d+", problem["question"])))
@@ -85,7 +85,7 @@ def test_dev_comes_out_of_train_and_test_questions_do_not():
         split_dev(train, [], dev=10, seed=0)
 
 
-@pytest.mark.skipif(not GSM8K.is_dir(), reason=f"real GSM8K is not at {GSM8K}; set GSM8K to its folder")
+@pytest.mark.skipif(not GSM8K.is_dir(), reason=f"there is no GSM8K at {GSM8K}; set GSM8K to its folder")
 def test_all_of_real_gsm8k():
     problems = {split: read_problems(GSM8K / f"{split}.jsonl") for split in ("train", "test")}
     assert {split: len(of_split) for split, of_split in problems.items()} == CONFIG["tasks"]["gsm8k"]["size"]

@@ -1,4 +1,4 @@
-"""A GGUF file computes what the model does: tensors, their order, their quantisation; and it holds the tokenizer."""
+"""A GGUF file computes the same as the model (tensors, their order, their quantisation) and has its tokenizer."""
 
 import json
 from types import SimpleNamespace
@@ -13,7 +13,7 @@ PROMPTS = [[{"role": "user", "content": text}] for text in ("1 + 1", "How many?"
 
 
 def make_qwen2(folder):
-    """The tiny model's tokenizer with a model that has biases and weights of its own for the output."""
+    """The tiny model's tokenizer with a model that has biases and untied output weights."""
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
@@ -41,7 +41,7 @@ def make_qwen2(folder):
 
 
 def export(folder, tmp_path, kind):
-    """Export the model in `folder`; returns the parity of the file."""
+    """Export the model in `folder`; returns the file's comparison with it."""
     data = tmp_path / "dev.jsonl"
     write_jsonl(data, [{"prompt": prompt} for prompt in PROMPTS])
     arguments = {

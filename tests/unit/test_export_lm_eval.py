@@ -1,4 +1,4 @@
-"""The exported task says what the config says."""
+"""The exported task follows the config."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The estimate of GPU memory: known sizes of the presets' models, and what it says of too small a GPU."""
+"""The estimate of GPU memory: the known sizes of the presets' models, and the error for a GPU that is too small."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from transformers import LlamaConfig, Qwen2Config
 
 ROOT = Path(__file__).parents[2]
 GB = 1e9
-# The models' published shapes, and the numbers of their parameters.
+# The models' published shapes and parameter counts.
 MODELS = {
     "qwen2.5-1.5b": (
         Qwen2Config(
@@ -62,7 +62,7 @@ def settings(preset, **changes):
 
 @pytest.fixture
 def parts(tmp_path):
-    """A function: the estimate for a preset with changes, on a GPU of so many GB."""
+    """A function that estimates the memory of a preset with changes on a GPU, whose size is given in GB."""
 
     def of(preset, gpu=16, **changes):
         MODELS[preset][0].save_pretrained(tmp_path)
@@ -75,7 +75,7 @@ def parts(tmp_path):
 def test_weights(parts, preset):
     full = parts(preset, load_in_4bit=False)["weights"]
     assert full == 2 * MODELS[preset][1]
-    # Embedding and head stay in 16 bit, so that 4 bit is more than a quarter.
+    # Embedding and head stay in 16 bit, so a 4-bit model takes more than a quarter.
     assert full / 4 < parts(preset, load_in_4bit=True)["weights"] < full / 2
 
 
@@ -89,7 +89,7 @@ CARDS = {"qwen2.5-1.5b": 15.8, "qwen2.5-math-7b": 14.5, "llama-3.1-8b": 14}  # G
 
 @pytest.mark.parametrize("preset", MODELS)
 def test_presets_fit(parts, preset):
-    """On the cards that the presets name, and so that the error below is not met on them."""
+    """Every preset fits the cards that it names, without the error below."""
     require_fit(parts(preset), free=CARDS[preset] * GB)
 
 
@@ -101,6 +101,6 @@ def test_too_small(parts):
 
 
 def test_vllm_takes_its_share(parts):
-    """vLLM holds the weights within its share of the GPU, and the rest of it is for the rollouts."""
+    """vLLM's share of the GPU includes the weights, and the rest of the share is for the rollouts."""
     shares = [parts("qwen2.5-1.5b", gpu=80, grpo={"vllm_gpu_memory_utilization": share}) for share in (0.5, 0.6)]
     assert [round((part["weights"] + part["rollouts"]) / GB) for part in shares] == [40, 48]

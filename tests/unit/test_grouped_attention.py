@@ -1,4 +1,4 @@
-"""Attention without copies gives the same bits as transformers' own: hidden states and gradients."""
+"""Attention without copies is bit-identical to transformers': hidden states and gradients."""
 
 import pytest
 import torch

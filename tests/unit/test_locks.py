@@ -1,4 +1,4 @@
-"""The lock files hold what envs/*.in asks for, and every file in them has its sha256."""
+"""The lock files satisfy envs/*.in, and every file in them has its sha256."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ ENVIRONMENTS = {
 
 
 def locked(name):
-    """`{package: version}` of a lock file; every requirement has hashes, none an address."""
+    """`{package: version}` of a lock file, every requirement of which must have hashes and no URL."""
     text = re.sub(r"\\\n", " ", Path(f"envs/{name}.txt").read_text())
     found = {}
     for line in text.splitlines():
@@ -35,12 +35,12 @@ def test_lock_files_hold_what_is_asked_for(environment):
     for line in filter(lambda line: line and not line.startswith("#"), asked):
         name, _, version = line.partition("==")
         found = packages.get(re.sub(r"[-_.]+", "-", name).lower())
-        assert found, f"envs/{environment}.in asks for {name}, which its lock file lacks: run envs/lock"
-        assert not version or found.split("+")[0] == version, f"{name}: {version} is asked for, {found} is locked"
+        assert found, f"envs/{environment}.in requires {name}, which its lock file lacks: run envs/lock"
+        assert not version or found.split("+")[0] == version, f"{name}: {version} is required, {found} is locked"
 
 
 def test_environments_share_their_versions():
-    """What is tested on a CPU is what trains on a GPU: the same versions, except where they are meant to differ."""
+    """Tests on a CPU and training on a GPU use the same versions, except for intended differences."""
     cpu, gpu, t4 = (
         {k: v for name in ENVIRONMENTS[environment] for k, v in locked(name).items()}
         for environment in ("cpu", "gpu", "t4")
@@ -52,7 +52,7 @@ def test_environments_share_their_versions():
 
 
 def test_images():
-    """Each image has its lock file, and its base a digest."""
+    """Each image has a lock file, and its base image has a digest."""
     images = yaml.safe_load(Path("containers/images.yaml").read_text())
     assert images.keys() == ENVIRONMENTS.keys() - {"test", "contract"}
     for image in images.values():

@@ -1,4 +1,4 @@
-"""pass@k and maj@k, against values computed by hand and by drawing."""
+"""pass@k and maj@n, compared with values computed by hand and by sampling."""
 
 from itertools import combinations
 

@@ -1,4 +1,4 @@
-"""A preset says only what differs from the default, and GPU presets differ only in what their models need."""
+"""Presets hold only differences from the default, and GPU presets differ only in what their models need."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ FILES = sorted(Path("config").glob("*.yaml"))
 PRESETS = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}
 DEFAULT = PRESETS.pop("config")
 
-# A larger model trains in 4 bit and 16-bit floats of a T4, with smaller batches and smaller steps. Top-level words (the
-# run's name, its environment) and section `model` differ anyway.
+# Larger models train in 4 bit and float16, as on a T4, with smaller batches and learning rates. Top-level values (the
+# run's name, its environment) and section `model` always differ.
 MAY_DIFFER = {
     "train.dtype",
     "train.load_in_4bit",
@@ -29,7 +29,7 @@ MAY_DIFFER = {
 
 
 def flat(settings, prefix=""):
-    """`{"train.lora.r": 16, …}`: every value that is not a mapping with something in it, by its path."""
+    """`{"train.lora.r": 16, …}`: every value by its path, except non-empty mappings."""
     found = {}
     for key, value in settings.items():
         found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {prefix + key: value}
@@ -37,7 +37,7 @@ def flat(settings, prefix=""):
 
 
 def shared(settings):
-    """What GPU presets have in common: all sections but `model`, and the tasks by name."""
+    """The sections that GPU presets share: all except `model`, with the tasks by name."""
     resolved = flat(DEFAULT) | flat(settings)
     return {key: value for key, value in resolved.items() if "." in key and not key.startswith("model.")} | {
         key: resolved[key] for key in ("task", "evaluate_on")

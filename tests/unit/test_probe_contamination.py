@@ -1,4 +1,4 @@
-"""The probe for contamination: what counts as word for word."""
+"""The contamination probe: which continuations count as word for word."""
 
 from reasoning.contamination import halves, verbatim
 

@@ -1,4 +1,4 @@
-"""What people read: words follow intervals, subsets are marked, LaTeX names hold letters."""
+"""Reports: words follow the intervals, subsets are marked, LaTeX names have only letters."""
 
 import re
 from pathlib import Path
@@ -29,7 +29,7 @@ def samples(answers, gold="5"):
 
 
 def results(subset, protocols=None, **controls):
-    """The results of a base model and grpo-seed0, and of `controls`, `policy: answers`."""
+    """The results of a base model and grpo-seed0, and of `controls`, `{policy: answers}`."""
     protocols = protocols or {}
     found = {"base": samples("6" * 20), "grpo_seed0": samples("5" * 15 + "6" * 5)}
     found |= {policy: samples(answers) for policy, answers in controls.items()}
@@ -84,7 +84,7 @@ def test_other_protocols_are_not_tabulated():
 
 
 def test_leads():
-    """15 of 20 right, and 5 of 20 for a coin toss: a lead of 50 points, and the table says so."""
+    """15 of 20 correct, and 5 of 20 with a random reward: the table states a lead of 50 points."""
     value = results(subset=False, random_reward_seed0="5" * 5 + "6" * 15)
     (entry,) = value["tasks"].values()
     assert entry["leads"].keys() == {"random_reward"}
@@ -106,7 +106,7 @@ def test_latex():
 
 
 def test_several_environments_are_named():
-    """Stages of one environment are no news; those of two are, in the table and with what to do."""
+    """The table warns of stages from two environments and says what to do, but does not mention a single one."""
     assert len(results(subset=False)["environments"]) == 1
     assert "environments" not in plain_text(results(subset=False))
     other = HERE | {"lock_files": {"envs/cpu.txt": "1" * 64}}
@@ -125,7 +125,7 @@ HISTORY = [{"step": "1", "loss": "0.5", "entropy": "1.0"}, {"step": "2", "loss":
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures_repeat(name):
-    """The same numbers give the same bytes, as SVG without anything to load and as PDF."""
+    """The same numbers give the same bytes, as PDF and as SVG that loads nothing else."""
     value = results(subset=False)
 
     def draw():
@@ -142,7 +142,7 @@ def test_bibtex():
 
 
 def test_reading_order(tmp_path):
-    """JSON's keys are sorted; people read base, the arm of the claim, then the others."""
+    """JSON's keys are sorted; the reading order is base, the claim's arm, then the others."""
     value = results(subset=False)
     (entry,) = value["tasks"].values()
     for policy in ("alpha-seed0", "grpo-seed1", "zeta-seed0"):

@@ -1,4 +1,4 @@
-"""Rewards: the accuracy reward is the metric, and each of them on texts whose value is plain."""
+"""Rewards: accuracy equals the metric, and each reward has the expected value on simple texts."""
 
 from collections import deque
 
@@ -41,7 +41,7 @@ def test_accuracy_is_the_metric(text):
 
 
 def test_trl_signature():
-    """Only weighted rewards are computed, the prefill is part of the text, rollouts are kept."""
+    """Only rewards with a weight are computed, the prefill is part of the text, and rollouts are kept."""
     rollouts = deque(maxlen=1)
     functions, weights = reward_functions(
         {"accuracy": 1.0, "format": 0.2, "steps": 0.0, "random": 0.0}, PROMPT, rollouts

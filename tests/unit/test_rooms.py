@@ -1,4 +1,4 @@
-"""The rooms of the house: who may import whom."""
+"""Which packages may import which."""
 
 import ast
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 SCRIPTS = Path("scripts")
 STAGES = {path.stem for path in SCRIPTS.glob("*.py")}
-# Each room may import itself and what is listed. No room imports a stage.
+# Each package may import itself and those listed. None imports a stage's script.
 ROOMS = {
     "stage": set(),
     "sources": {"stage", "hub"},
@@ -22,7 +22,7 @@ FILES = sorted(SCRIPTS.rglob("*.py"))
 
 
 def imported(path):
-    """The first words of what a file imports, wherever its imports are."""
+    """The top-level names that a file imports anywhere."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)

@@ -1,4 +1,4 @@
-"""Sharing the prefix changes the work and not the result: hidden states, gradients and completions stay."""
+"""Sharing the prefix does not change results: hidden states, gradients and completions stay the same."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ def load(folder):
 
 
 def batch(rows, right=0):
-    """Rows of token ids, padded on the left to one width and by `right` columns on the right."""
+    """Rows of token ids, padded on the left to equal width, and by `right` columns on the right."""
     width = max(map(len, rows))
     ids = torch.tensor([[PAD] * (width - len(row)) + row + [PAD] * right for row in rows])
     mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) + [0] * right for row in rows])
@@ -55,7 +55,7 @@ def test_completions(tiny_model, name):
 
 
 def test_roomy_cache_holds_what_a_dynamic_cache_holds(tiny_model):
-    """Token by token over the end of its room, and after rows have been selected."""
+    """Token by token beyond the allocated space, and after rows have been selected."""
     config = load(tiny_model).config
     roomy, plain = growing_cache(config), DynamicCache(config=config)
     torch.manual_seed(0)

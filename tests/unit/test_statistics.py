@@ -1,4 +1,4 @@
-"""Scores and comparisons, against values computed by hand or found in textbooks."""
+"""Scores and comparisons, compared with values computed by hand or published."""
 
 from statistics import stdev
 
@@ -11,7 +11,7 @@ from scipy.stats import t, ttest_1samp, ttest_ind
 
 
 def test_wilson_interval():
-    """Newcombe 1998, Statistics in Medicine 17:857, table I: 81 of 263 is 0.2553 to 0.3662."""
+    """Newcombe 1998, Statistics in Medicine 17:857, table I: 81 of 263 gives 0.2553 to 0.3662."""
     value = score([True] * 81 + [False] * 182)
     assert (round(value["low"], 4), round(value["high"], 4)) == (0.2553, 0.3662)
 
@@ -106,7 +106,7 @@ def test_over_seeds():
     assert (result["seeds"], result["n"], result["mean"], result["difference"]) == (3, 40, 0.5, 0.5)
     assert result["sd"] == pytest.approx(stdev([0.25, 0.5, 0.75]))
     assert result["low"] < 0.5 < result["high"]
-    # Seeds that differ make the interval wider than that of problems alone.
+    # If seeds differ, the interval is wider than over problems alone.
     alone = over_seeds([before], [after[1]])
     assert alone["sd"] is None and result["high"] - result["low"] > alone["high"] - alone["low"]
     assert alone["low"] == pytest.approx(paired(before, after[1])["low"], abs=0.03)
@@ -119,7 +119,7 @@ def test_over_one_seed_is_students_t_over_problems():
 
 
 def test_seeds_alone_are_students_t_over_seeds():
-    """Where problems do not differ, what is left is the t interval of the seeds' scores, and Welch's of two arms."""
+    """If problems do not differ, the result is the t interval of the seeds' scores, or Welch's for two arms."""
     first, second = [[0.2] * 40, [0.4] * 40, [0.6] * 40], [[0.1] * 40, [0.15] * 40, [0.3] * 40, [0.2] * 40]
     one = over_seeds([[0.1] * 40], first)
     assert interval(one) == tuple(ttest_1samp([0.1, 0.3, 0.5], 0).confidence_interval())
@@ -151,7 +151,7 @@ def test_one_problem_says_nothing():
 
 
 def test_interval_over_seeds_covers():
-    """Of 400 trainings of three seeds each, with other seeds and other problems, 95 % or more are covered."""
+    """In 400 simulated studies with three seeds each, the interval covers the true effect about 95 % of the time."""
     rng, effect, covered = numpy.random.default_rng(0), 0.2, 0
     for _ in range(400):
         seeds, problems = rng.normal(0, 0.08, (3, 1)), rng.beta(0.5, 0.5, 100)

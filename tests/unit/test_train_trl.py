@@ -1,4 +1,4 @@
-"""The private name of TRL's that training replaces: it is there, and its loss is noticed."""
+"""The private name in TRL that training replaces exists, and training stops if it does not."""
 
 import pytest
 import trl.trainer.utils

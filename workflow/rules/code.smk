@@ -18,10 +18,10 @@ PACKAGE = ["CITATION.cff", "Makefile", "config", "containers", "envs", "scripts"
 
 
 def package_folder():
-    """The package's folder, from the working directory: "" if they are the same.
+    """The package's folder, relative to the working directory: "" if they are the same.
 
-    A package that lies elsewhere, or in a repository that Snakemake has fetched, is laid out under .snakemake/. There
-    containers see it, and its paths do not depend on the machine or the version.
+    A package outside the working directory, or in a repository that Snakemake has fetched, is copied to .snakemake/.
+    Containers can see it there, and its paths do not depend on the machine or the version.
     """
     rules, here = workflow.current_basedir, Path.cwd()
     if isinstance(rules, LocalSourceFile):
@@ -32,7 +32,7 @@ def package_folder():
     elif isinstance(rules, (HostingProviderFile, LocalGitFile)):
         files = files_in_git(rules)
     else:
-        raise WorkflowError(f"{rules}: name this workflow by a local path, or by github(…), gitlab(…) or gitfile(…)")
+        raise WorkflowError(f"{rules}: give this workflow as a local path, or as github(…), gitlab(…) or gitfile(…)")
     folder = Path(".snakemake/packages", workflow.modifier.namespace or "main")
     lay_out(files, folder)
     return f"{folder}/"
@@ -46,7 +46,7 @@ def files_on_disk(root):
 
 
 def files_in_git(rules):
-    """The package's files at the commit that `rules`, its folder workflow/rules, was read from."""
+    """The package's files, `{path: content}`, at the commit that `rules` (its folder workflow/rules) was read from."""
     import git
 
     repository = rules.hosted_repo.repo if isinstance(rules, HostingProviderFile) else git.Repo(rules.repo_path)
@@ -60,12 +60,12 @@ def files_in_git(rules):
 
 
 def belongs(path):
-    """Whether a file is one of those that the rules use: code, settings, templates, locks, and no image or bytecode."""
+    """Whether the rules need a file: code, settings, templates and lock files, but no images or bytecode."""
     return path.parts[0] in PACKAGE and path.suffix not in (".sif", ".pyc")
 
 
 def lay_out(files, folder):
-    """Make `folder` hold `files` and, bytecode aside, nothing else; a file that is right already is left alone."""
+    """Make `folder` hold exactly `files`, bytecode aside, without touching files that are already right."""
     for path in [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]:
         if path.relative_to(folder) not in files:
             path.unlink(missing_ok=True)
@@ -81,12 +81,12 @@ ROOT = package_folder()
 
 
 def packaged(path):
-    """A file of the package, flagged so that no module's prefix is put before it."""
+    """A file of the package, flagged so that Snakemake adds no module's prefix to it."""
     return flag(f"{ROOT}{path}", PATH_MODIFIER_FLAG)
 
 
 def place(path):
-    """Where a path with path variables is in this workflow, for a param, which Snakemake leaves as it is."""
+    """A path with its path variables resolved, for params, in which Snakemake does not resolve them."""
     return str(workflow.modifier.modify_path(workflow.pathvars.apply(path)))
 
 
@@ -96,14 +96,14 @@ def stage(name):
 
 
 def modules(name, *chosen):
-    """The local modules that a stage imports, and those `chosen` by the config with what they import."""
+    """The local modules that a stage imports, plus those `chosen` by the config and their imports."""
     found = set(chosen).union(*(imports(path) for path in (f"scripts/{name}.py", *chosen)))
     return [packaged(path) for path in sorted(found - {f"scripts/{name}.py"})]
 
 
 @cache
 def imports(script):
-    """The local files that a script imports, itself among them, wherever in the code its imports stand."""
+    """The local files that a script imports anywhere in its code, including itself."""
     scripts = Path(ROOT, "scripts").resolve()
     finder = ModuleFinder(path=[str(scripts)])
     finder.run_script(str(scripts.parent / script))

@@ -1,4 +1,4 @@
-# The settings: the package's defaults completed by what the user gives, checked, as values that Snakemake can compare.
+# The config: the package's defaults overridden by the user's settings, validated, as values that Snakemake can compare.
 import copy
 import hashlib
 import itertools
@@ -103,14 +103,14 @@ def require_json(value, place="the top level"):
 
 
 def completed(given):
-    """The package's defaults, and over them what the user, an overlay or an importing workflow gives."""
+    """The package's defaults, overridden by the settings of the user, an overlay or an importing workflow."""
     values = read_yaml("config/config.yaml")
     update_config(values, copy.deepcopy(given))
     return values
 
 
 def explain(error):
-    """One line that says what to change, for a schema violation."""
+    """A schema violation as one line that says what to change."""
     where = ".".join(map(str, error.absolute_path)) or "the top level"
     if error.validator == "additionalProperties":
         known = set(error.schema["properties"])
@@ -120,7 +120,7 @@ def explain(error):
 
 
 def trained_policies(scope=""):
-    """The policies that the run trains; in scope "controls/", those of the run and its controls."""
+    """The policies that the run trains; in scope "controls/", including its controls."""
     names = runpy.run_path(f"{ROOT}scripts/reasoning/policies.py")
     return names["trained_policies"](config, controls=bool(scope))
 
@@ -196,10 +196,10 @@ def argument(value):
 
 
 def settings(*keys):
-    """A section of the config, or all of it, as one JSON value: of params, Snakemake compares values and not names.
+    """A section of the config, or all of it, as one JSON text, because Snakemake compares params by value.
 
-    As a function of the wildcards, because in a plain text Snakemake would take braces for wildcards: those of a
-    regular expression, or of hub.repo_id.
+    It is a function of the wildcards, because in a plain string, Snakemake would take the braces of a regular
+    expression or of hub.repo_id for wildcards.
     """
     value = config
     for key in keys:
@@ -236,7 +236,7 @@ def eval_threads(wildcards):
 
 
 def arm_settings(section):
-    """A section as the arm in the path overrides it, as a function of the wildcards."""
+    """A section with the overrides of the arm in the path, as a function of the wildcards."""
 
     def merged(wildcards):
         value = copy.deepcopy(config[section])
@@ -248,12 +248,12 @@ def arm_settings(section):
 
 
 def receipts():
-    """The receipts of the uploads that the config asks for: none without hub.repo_id."""
+    """The receipts of the requested uploads: none without hub.repo_id."""
     return collect("<results>/hub/{policy}.json", policy=trained_policies()) if config["hub"]["repo_id"] else []
 
 
 def of_policies(pattern, *others):
-    """The files of `pattern` for every task and every policy of the scope in the path, as an input function."""
+    """An input function: the files of `pattern` for every task and every policy of the scope in the path."""
 
     def files(wildcards):
         return collect(pattern, task=config["evaluate_on"], policy=[*others, *trained_policies(wildcards.scope)])
@@ -262,12 +262,12 @@ def of_policies(pattern, *others):
 
 
 def kept(model):
-    """A merged model, which Snakemake deletes after its last use if the config says so."""
+    """Mark a merged model to be deleted after its last use, if the config says so."""
     return model if config["keep"]["merged_models"] else temp(model)
 
 
 def overlays():
-    """The overlays that the package comes with."""
+    """The overlays that come with the package."""
     return sorted(set(map(str, Path(ROOT, "config").glob("*.yaml"))) - {f"{ROOT}config/config.yaml"})
 
 

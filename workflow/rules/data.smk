@@ -1,10 +1,10 @@
 # In: the sources that the config names. Out: models/base, data/<task>/{train,dev,test}.jsonl.
-# Outputs are flagged update(): Snakemake then keeps what is there until the new file is complete, so that a
-# wrong checksum or an unreachable Hub cannot cost a finished download.
+# Outputs are flagged update(), so that Snakemake keeps the old file until the new one is complete: a wrong checksum or
+# an unreachable Hub cannot destroy a finished download.
 
 
 rule download_model:
-    """Fetch the base model and check that it is the pinned one."""
+    """Fetch the base model and check it against its pins."""
     input:
         script=stage("download_model"),
         modules=modules("download_model", source(config["model"]["source"])),
@@ -28,7 +28,7 @@ rule download_model:
 
 
 rule download_data:
-    """Fetch a task's splits and check that they are the pinned ones."""
+    """Fetch a task's splits and check them against their pins."""
     input:
         script=stage("download_data"),
         modules=lambda wildcards: modules("download_data", source(config["tasks"][wildcards.task]["source"])),
@@ -93,7 +93,7 @@ rule format_gsm8k:
 
 
 rule export_croissant:
-    """Describe a task's splits in Croissant, the metadata format of data sets."""
+    """Describe a task's splits in Croissant, a metadata format for datasets."""
     input:
         script=stage("export_croissant"),
         modules=modules("export_croissant"),

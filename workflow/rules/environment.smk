@@ -1,4 +1,4 @@
-# What jobs run in: the environment and its image, how training starts, and what must be there before the first job.
+# What jobs run in: the environment and its image, how training is launched, and the checks before the first job.
 import hashlib
 import json
 import os
@@ -12,8 +12,8 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
-# Every stage that loads a model runs under this: it asks the Hub for nothing, and gets its memory in large pages, which
-# glibc reads only when a process starts (other C libraries ignore it).
+# For every stage that loads a model: no requests to the Hub, and memory in huge pages. glibc reads its setting only at
+# the start of a process, and other C libraries ignore it.
 MODEL_ENV = "HF_HUB_OFFLINE=1 GLIBC_TUNABLES=glibc.malloc.hugetlb=1"
 
 LOCKS = sorted(map(str, Path(ROOT, "envs").glob(f"{config['environment']}*.txt")))
@@ -21,7 +21,7 @@ IMAGES, DEFINITION = f"{ROOT}containers/images.yaml", f"{ROOT}containers/Contain
 
 
 def image():
-    """containers/<environment>-<digest>.sif, the digest that of all it is made of."""
+    """containers/<environment>-<digest>.sif, with the digest of everything that the image is built from."""
     made_of = json.dumps(read_yaml("containers/images.yaml")[config["environment"]], sort_keys=True)
     files = (DEFINITION, f"{ROOT}Makefile", *LOCKS)
     content = "\0".join([made_of, *(Path(path).read_text(encoding="utf-8") for path in files)])
@@ -35,22 +35,22 @@ IMAGED = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_m
 
 
 def launch(processes):
-    """What starts a training script: Python, or torchrun with one process to a GPU, which TRL's accelerate joins."""
+    """The command that starts a training script: python, or torchrun with one process per GPU for accelerate."""
     return f"torchrun --standalone --nproc-per-node={processes}" if processes > 1 else "python"
 
 
 def require_gpu():
-    """Stop before the first download if training is to run on this machine's GPU and there is none."""
+    """Stop before the first job if training needs a GPU on this machine and there is none."""
     trains = any(job.rule is rules.train_grpo.rule for job in workflow.dag.needrun_jobs())
     if trains and workflow.local_exec and not config["train"]["grpo"]["use_cpu"] and not shutil.which("nvidia-smi"):
         raise WorkflowError(
             f"this machine has no NVIDIA GPU (no nvidia-smi on the PATH), and run {config['run']} needs one: use a "
-            "machine that has, or the default run, which needs none"
+            "machine with a GPU, or the default run, which needs none"
         )
 
 
 def require_image():
-    """Stop before the first job if jobs are to run in an image that has not been built."""
+    """Stop before the first job if jobs need an image that has not been built."""
     if (
         any(job.container_img and job.container_img_url == IMAGE for job in workflow.dag.needrun_jobs())
         and not Path(IMAGE).exists()
@@ -128,7 +128,7 @@ def require_training():
 
 
 def require_machine():
-    """What a run needs of this machine, asked when the jobs are known and none has started; a dry-run asks nothing."""
+    """Check that this machine can run the planned jobs, before the first one starts; dry-runs skip this."""
     require_gpu()
     require_image()
     require_folders()

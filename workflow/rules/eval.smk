@@ -3,7 +3,7 @@
 
 
 rule evaluate:
-    """Measure a policy on a task; base and trained policies alike."""
+    """Evaluate a policy, base or trained, on a task."""
     input:
         script=stage("evaluate"),
         modules=lambda wildcards: modules("evaluate", eval_backend(wildcards)),
@@ -70,7 +70,7 @@ rule compare:
 
 
 rule probe_contamination:
-    """Ask whether the base model knows the problems of a task by heart."""
+    """Probe whether the base model has memorised the problems of a task."""
     input:
         script=stage("probe_contamination"),
         modules=modules("probe_contamination"),
@@ -90,7 +90,7 @@ rule probe_contamination:
         eval=section_of_task("eval"),
         problems=config["probe"]["problems"],
     message:
-        "Ask whether the base model knows {wildcards.task} by heart"
+        "Probe the base model for contamination with {wildcards.task}"
     shell:
         r"""
         {params.env} python {input.script:q} \
@@ -104,7 +104,7 @@ rule probe_contamination:
 
 
 rule export_lm_eval:
-    """Write a task for lm-evaluation-harness that measures what evaluate measures."""
+    """Export the evaluation as a task of lm-evaluation-harness."""
     input:
         script=stage("export_lm_eval"),
         modules=modules("export_lm_eval"),
@@ -117,7 +117,7 @@ rule export_lm_eval:
         prompt=section_of_task("prompt"),
         eval=section_of_task("eval"),
     message:
-        "Write {wildcards.task} for lm-evaluation-harness"
+        "Export {wildcards.task} for lm-evaluation-harness"
     shell:
         r"""
         python {input.script:q} \

@@ -1,10 +1,9 @@
 # In: every score of the run. Out: results.json, table.csv, report.html, hub/<policy>/; controls/ has the first three
-# with the control arms beside the run's. publish copies all of it into results/published/<run>/, which verify
-# recomputes.
+# for the run and its control arms. publish copies all of it to results/published/<run>/, and verify recomputes that.
 
 
 rule tabulate_results:
-    """Gather every score, comparison and check into one file and one table."""
+    """Collect every score, comparison and check in one file and one table."""
     input:
         script=stage("tabulate_results"),
         modules=modules("tabulate_results"),
@@ -46,7 +45,7 @@ rule tabulate_results:
 
 
 rule report:
-    """Write the report: the table, the curves, the samples, and what it all was made with."""
+    """Write the report: scores, training curves, samples and provenance."""
     input:
         script=stage("report"),
         modules=modules("report"),
@@ -88,7 +87,7 @@ rule report:
 
 
 rule export_gguf:
-    """Write a merged model in GGUF, and compare its logits with the model's."""
+    """Export a merged model as GGUF, and compare the logits of the two."""
     input:
         script=stage("export_gguf"),
         modules=modules("export_gguf"),
@@ -107,7 +106,7 @@ rule export_gguf:
         merge=settings("merge"),
         prompt=section_of_task("prompt", config["task"]),
     message:
-        "Write {wildcards.policy} as GGUF"
+        "Export {wildcards.policy} as GGUF"
     shell:
         r"""
         {params.env} python {input.script:q} \
@@ -124,7 +123,7 @@ rule export_gguf:
 
 
 rule package_model:
-    """Put a trained model into one folder with its card, its scores and its checksums, ready for the Hub."""
+    """Assemble a trained model with its card, scores and checksums in one folder, ready for the Hub."""
     input:
         script=stage("package_model"),
         modules=modules("package_model"),
@@ -177,13 +176,13 @@ rule package_model:
 
 
 rule upload_hub:
-    """Upload a package to the Hub; the receipt names the commit it became."""
+    """Upload a package to the Hub; the receipt names its commit there."""
     input:
         script=stage("upload_hub"),
         modules=modules("upload_hub"),
         package="<results>/hub/{policy}",
     output:
-        receipt=update("<results>/hub/{policy}.json"),  # kept until the next one: it names the commit to build on
+        receipt=update("<results>/hub/{policy}.json"),  # kept until replaced: it names the parent commit
     log:
         "<logs>/upload_hub/{policy}.log",
     params:
@@ -202,7 +201,7 @@ rule upload_hub:
 
 
 rule verify_pins:
-    """Ask the Hub whether every pinned revision and checksum of the configs is there."""
+    """Check every pinned revision and checksum of the presets on the Hub."""
     input:
         script=stage("verify_pins"),
         modules=modules("verify_pins", "scripts/sources/hf.py"),
@@ -212,7 +211,7 @@ rule verify_pins:
         default=f"{ROOT}config/config.yaml",
         overlays=overlays(),
     message:
-        "Look up every pin"
+        "Check every pin on the Hub"
     shell:
         r"""
         python {input.script:q} \
@@ -235,7 +234,7 @@ rule publish:
         controls_report="<results>/controls/report.html",
         manifests=collect("<results>/hub/{policy}.sha256", policy=trained_policies()),
     output:
-        sums=update(f"<published>/{config['run']}/SHA256SUMS"),  # the old record stands until the new one does
+        sums=update(f"<published>/{config['run']}/SHA256SUMS"),  # the old record is kept until the new one is complete
     log:
         "<logs>/publish.log",
     params:
@@ -243,7 +242,7 @@ rule publish:
         commands=[command(place(f"<published>/{config['run']}/config.json"), *target) for target in ([], ["controls"])],
         configfiles=overlaid_by(),
     message:
-        "Publish the record of the run"
+        "Publish the run's record"
     shell:
         r"""
         python {input.script:q} \
@@ -260,7 +259,7 @@ rule publish:
 
 
 rule verify:
-    """Recompute every published number, and compare the fresh ones that are here."""
+    """Recompute every published number, and compare fresh runs with them."""
     input:
         script=stage("verify"),
         modules=modules("verify"),
@@ -295,7 +294,7 @@ rule build_image:
         locks=LOCKS,
         image=IMAGE,
     message:
-        "Build the image of environment {params.environment}"
+        "Build the image for environment {params.environment}"
     shell:
         r"""
         python {input.script:q} \

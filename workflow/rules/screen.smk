@@ -1,8 +1,6 @@
 # What a person sees of a run: a line a job, what the stages print, and last the result or the error.
 import atexit
-import fcntl
 import logging
-import shutil
 import sys
 from pathlib import Path
 
@@ -10,8 +8,8 @@ from snakemake.logging import DefaultFilter
 from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.common import LogEvent
 
-# What Snakemake says of a run that a person wants to know, and what it says of any call that a person does not: how
-# configs are merged, that downloads could be shared, and which command failed, whose own error line comes last.
+# Messages of Snakemake that belong on the screen, and those that do not: how configs are merged, that downloads could
+# be shared, and the command that failed, because the job's own error line comes last.
 SHOWN = ("Nothing to be done", "Complete log")
 HIDDEN = (
     "is extended by additional config",
@@ -99,19 +97,3 @@ def before(event, action):
 
     setattr(workflow, f"_{event}", both(getattr(workflow, f"_{event}")))
     setattr(workflow, event, lambda handler: register(both(handler)))
-
-
-def forget_killed_runs():
-    """Remove the lock of a run that was killed, so that the same command goes on; a live run keeps its lock.
-
-    A live run holds `.snakemake/run.lock`, which the system gives back when its process ends, however it ends.
-    """
-    held = Path(".snakemake/run.lock")
-    held.parent.mkdir(exist_ok=True)
-    file = held.open("a")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return
-    shutil.rmtree(".snakemake/locks", ignore_errors=True)
-    forget_killed_runs.held = file  # open as long as this process lives

@@ -3,7 +3,7 @@
 
 
 rule train_grpo:
-    """Train an adapter with GRPO; what ran, step by step, goes into training/<policy>/."""
+    """Train an adapter with GRPO; its history and settings go to training/<policy>/."""
     input:
         script=stage("train_grpo"),
         modules=modules("train_grpo", backend("train")),
@@ -86,7 +86,7 @@ rule merge_lora:
 
 
 rule check_merge:
-    """Compare the merged model with the adapted one, logit by logit."""
+    """Compare the logits of the merged and the adapted base model."""
     input:
         script=stage("check_merge"),
         modules=modules("check_merge"),
@@ -109,7 +109,7 @@ rule check_merge:
         train=arm_settings("train"),
         prompt=section_of_task("prompt", config["task"]),
     message:
-        "Check that merged {wildcards.arm}, seed {wildcards.seed}, is the trained policy"
+        "Check the merged model of {wildcards.arm}, seed {wildcards.seed}"
     shell:
         r"""
         {params.env} python {input.script:q} \

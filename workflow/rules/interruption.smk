@@ -1,0 +1,39 @@
+# Interrupted runs: the jobs end with Snakemake, and the same command goes on. Jobs that a killed Snakemake cannot stop
+# watch it themselves (scripts/stage/lifeline.py).
+import fcntl
+import shutil
+import signal
+from pathlib import Path
+
+import psutil
+
+
+def forget_killed_runs():
+    """Remove the lock of a run that was killed, so that the same command goes on; a live run keeps its lock.
+
+    A live run holds `.snakemake/run.lock`, which the system gives back when its process ends, however it ends.
+    """
+    held = Path(".snakemake/run.lock")
+    held.parent.mkdir(exist_ok=True)
+    file = held.open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return
+    shutil.rmtree(".snakemake/locks", ignore_errors=True)
+    forget_killed_runs.held = file  # open as long as this process lives
+
+
+def end_jobs_on_signals():
+    """End the running jobs at SIGINT and SIGTERM, after which Snakemake alone would wait for them to finish."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+
+        def end(received, frame, then=signal.getsignal(number)):
+            for process in psutil.Process().children(recursive=True):
+                try:
+                    process.terminate()
+                except psutil.NoSuchProcess:
+                    continue
+            then(received, frame)
+
+        signal.signal(number, end)
