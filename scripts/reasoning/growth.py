@@ -15,7 +15,8 @@ FLOORS = 3  # of ⌊ and ⌈, each of which costs as much as several brackets
 BARS = 16  # of |, which open and close alike
 
 POWER = r"(?:\^|\*\*|\\(?:exp|sinh|cosh|tanh|Gamma)\b)"
-POWERED, LARGE = "\0", "\1"  # stand for a bracket that holds a power, or else a large number
+# Each stands for a bracket: one that holds a power, one that holds a large number, or any other.
+POWERED, LARGE, PLAIN = "\0", "\1", "\2"
 # Big arguments of a power, a factorial or a function that sympy computes while it parses; sums, products, integrals
 # and limits, which it may compute to compare them.
 BIG = re.compile(
@@ -29,7 +30,8 @@ BIG = re.compile(
     r"|\\(?:sum|prod|int|lim)(?![a-z])"
 )
 TOWER = re.compile(
-    rf"{POWERED}\s*(?:{POWER}|!)|{POWER}[\s+-]*[{POWERED}{LARGE}]|{POWER}[\s+-]*(?:[0-9.]+|\\?[a-zA-Z]|\\[a-z]+)\s*{POWER}|{POWER}\s*{POWER}"
+    rf"{POWERED}\s*(?:{POWER}|!)|{POWER}[\s+-]*[{POWERED}{LARGE}]|{POWER}\s*{POWER}"
+    rf"|{POWER}[\s+-]*(?:[0-9.]+|\\?[a-zA-Z]|{PLAIN}|\\[a-z]+)\s*{POWER}"
 )
 INNERMOST = re.compile(r"[({\[]([^(){}\[\]]*)[)}\]]")
 OPENING, CLOSING = "({[", ")}]"
@@ -51,7 +53,7 @@ def reduced(bracket):
     """What stands for an innermost bracket while `has_tower` works outwards."""
     if re.search(rf"{POWER}|{POWERED}", bracket[1]):
         return POWERED
-    return LARGE if re.search(rf"[0-9]{{{EXPONENT + 1},}}|{LARGE}", bracket[1]) else "x"
+    return LARGE if re.search(rf"[0-9]{{{EXPONENT + 1},}}|{LARGE}", bracket[1]) else PLAIN
 
 
 def has_tower(text):
