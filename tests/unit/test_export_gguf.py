@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from conftest import make_tiny_model
 from export_gguf import main
+from stage.checksums import seal
 from stage.files import read_json, write_jsonl
 
 PROMPTS = [[{"role": "user", "content": text}] for text in ("1 + 1", "How many?", "apples and pears")]
@@ -36,6 +37,7 @@ def make_qwen2(folder):
         if name.endswith("bias"):
             torch.nn.init.normal_(parameter)
     model.save_pretrained(folder)
+    seal(folder)
 
 
 def export(folder, tmp_path, kind):
@@ -93,5 +95,6 @@ def test_unknown_model(tmp_path, tiny_model):
     config = read_json(tmp_path / "model/config.json")
     config["rope_parameters"] = {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}
     (tmp_path / "model/config.json").write_text(json.dumps(config))
+    seal(tmp_path / "model")
     with pytest.raises(SystemExit, match="llama with linear"):
         export(tmp_path / "model", tmp_path, "F16")
