@@ -56,7 +56,7 @@ BENT = {
 
 
 def require_plain(path, node):
-    """Stop if a part of a YAML file is not what it looks like: a key twice, or a word that YAML reads as another value."""
+    """Stop if a part of a YAML file is not what it looks like: a key twice, or a word with another meaning in YAML."""
     place = f"{path}, line {node.start_mark.line + 1}"
     if isinstance(node, yaml.ScalarNode):
         form, meaning = BENT.get(node.tag.rpartition(":")[2], ("(?!)", ""))

@@ -109,8 +109,8 @@ def require_disk():
     free = shutil.disk_usage(folder).free
     if count * size > free:
         raise WorkflowError(
-            f"error: {count} models of up to {size / 1e9:.1f} GB are to be made, and {free / 1e9:.1f} GB are free on the "
-            f"disk of {folder}: free some space, run in a folder on a larger disk, or set keep.merged_models to false"
+            f"error: {count} models of up to {size / 1e9:.1f} GB are to be made, and {free / 1e9:.1f} GB are free on "
+            f"the disk of {folder}: free some space, use a folder on a larger disk, or set keep.merged_models to false"
         )
 
 
