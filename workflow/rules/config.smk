@@ -1,4 +1,4 @@
-# The config: the package's defaults overridden by the user's settings, validated, as values that Snakemake can compare.
+# The config: the package's defaults overridden by the user's settings, validated, as values Snakemake can compare.
 import copy
 import hashlib
 import itertools
