@@ -136,8 +136,8 @@ def check_patterns():
             raise WorkflowError(f"config: {place}.{key} is not a regular expression: {error}: correct it, or quote it")
         if key == "answer" and groups != 1:
             raise WorkflowError(
-                f"config: {place}.answer has {groups} groups: put the answer, and nothing else, in (…), and write (?:…) "
-                "for other brackets"
+                f"config: {place}.answer has {groups} groups: put the answer, and nothing else, in (…), and write "
+                "(?:…) for other brackets"
             )
 
 
@@ -212,7 +212,7 @@ def task_settings(wildcards):
     """The settings of the task in the path, without its overrides of other sections."""
     names = runpy.run_path(f"{ROOT}scripts/reasoning/overrides.py")
     value = {key: value for key, value in config["tasks"][wildcards.task].items() if key not in names["OVERRIDABLE"]}
-    return json.dumps(value, sort_keys=True)
+    return argument(value)
 
 
 def of_task(section, task):
@@ -222,7 +222,7 @@ def of_task(section, task):
 
 def section_of_task(section, task=None):
     """The same as one JSON value, of a task or of the task in the path, as a function of the wildcards."""
-    return lambda wildcards: json.dumps(of_task(section, task or wildcards.task), sort_keys=True)
+    return lambda wildcards: argument(of_task(section, task or wildcards.task))
 
 
 def measured_split(wildcards):
