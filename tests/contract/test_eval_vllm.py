@@ -22,8 +22,12 @@ SETTINGS = {
 PROGRAM = """
 import json, sys
 from backends import backend
-name, model, prompts, settings, prefill = sys.argv[1:]
-found = list(backend("eval", name).generate(model, json.loads(prompts), json.loads(settings), prefill))
+from backends.decoding import decoding
+from backends.tokenizer import load_tokenizer, token_ids
+name, model, chats, settings, prefill = sys.argv[1:]
+settings, tokenizer = json.loads(settings), load_tokenizer(model, prefill)
+prompts, chosen = token_ids(tokenizer, json.loads(chats)), decoding(settings["sampling"], model, tokenizer)
+found = list(backend("eval", name).generate(model, tokenizer, prompts, settings, chosen))
 print("FOUND", json.dumps(found))
 """
 
@@ -52,8 +56,13 @@ def test_greedy(tiny_model, prefill):
 
 
 def test_sampled(tiny_model):
+<<<<<<< ours
     """Draws differ from each other, and a second run repeats them."""
     settings = SETTINGS | {"sampling": {"max_new_tokens": 12, "do_sample": True, "temperature": 1.0, "top_k": 0}}
+=======
+    """Draws differ from each other, and a second run gives them again."""
+    settings = SETTINGS | {"sampling": {"max_new_tokens": 12, "do_sample": True}}
+>>>>>>> theirs
     first = generate("vllm", tiny_model, settings, prompts=PROMPTS[:1] * 6)
     assert len({text for text, _, _ in first}) > 1
     assert generate("vllm", tiny_model, settings, prompts=PROMPTS[:1] * 6) == first
