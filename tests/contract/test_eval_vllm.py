@@ -56,13 +56,8 @@ def test_greedy(tiny_model, prefill):
 
 
 def test_sampled(tiny_model):
-<<<<<<< ours
-    """Draws differ from each other, and a second run repeats them."""
-    settings = SETTINGS | {"sampling": {"max_new_tokens": 12, "do_sample": True, "temperature": 1.0, "top_k": 0}}
-=======
     """Draws differ from each other, and a second run gives them again."""
     settings = SETTINGS | {"sampling": {"max_new_tokens": 12, "do_sample": True}}
->>>>>>> theirs
     first = generate("vllm", tiny_model, settings, prompts=PROMPTS[:1] * 6)
     assert len({text for text, _, _ in first}) > 1
     assert generate("vllm", tiny_model, settings, prompts=PROMPTS[:1] * 6) == first
