@@ -29,6 +29,7 @@ def main(args):
         "format": FORMAT,
         "run": results.name,
         "folder": str(results),
+        "record": str(args.sums.parent),
         "commands": args.commands,
         "configfiles": args.configfiles,
         "commit": made_at,

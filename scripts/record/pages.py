@@ -81,6 +81,8 @@ def check_pages(record, provenance, alike):
 
     pages = {Path("record.html"): page_of(record, SCOPES[-1], None, provenance)[0]}
     for scope, command in zip(SCOPES, provenance["commands"], strict=True):
+        # A run's page names the config beside it, the record's commands the record's copy.
+        command = command.replace(f"{provenance['record']}/config.json", f"{provenance['folder']}/config.json")
         pages[scope / "report.html"], figures = page_of(record, scope, command)
         for name, made in figures.items():
             path = scope / "figures" / f"{name}.pdf"
