@@ -210,5 +210,12 @@ def published(finished, tmp_path_factory):
 
 @pytest.fixture
 def record(published, tmp_path):
-    """A copy of the published checkout, for tests that change something."""
-    return published.copy(tmp_path / "checkout")
+    """A copy of the published checkout, to change something in; its own record is the only one there.
+
+    The repository's records are of other commits, which the checkout's history does not have.
+    """
+    checkout = published.copy(tmp_path / "checkout")
+    for other in (checkout.folder / "results/published").iterdir():
+        if other.is_dir() and other.name != "tiny":
+            shutil.rmtree(other)
+    return checkout

@@ -8,7 +8,7 @@ from pathlib import Path
 from stage.files import read_json
 
 # Counts up when a record of this code can no longer be read by the code before it.
-FORMAT = 3
+FORMAT = 2
 
 # The run's own results are at the top, those that include its controls in a subfolder.
 SCOPES = (Path(), Path("controls"))
