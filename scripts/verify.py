@@ -14,6 +14,7 @@ import argparse
 import random
 from pathlib import Path
 
+from reasoning.overrides import of_task
 from record import commands, origin, pages, recompute, repository, signature, tokens, trainings
 from record.checksums import damage
 from record.earlier import format_of, verify_by_own_code
@@ -55,15 +56,19 @@ def rerun(record, results, count):
     protocol.
     """
     from backends import backend
+    from backends.decoding import decoding
     from backends.determinism import fix
+    from backends.tokenizer import load_tokenizer, token_ids
     from stage.environment import environment
 
     wrong, said, config = [], [], read_json(record / "config.json")
-    settings, size = config["eval"], config["eval"]["batch_size"]
-    if settings["sampling"]["do_sample"]:
-        return wrong, ["completions NOT made again: they were drawn at random, so a part of them is not the same part"]
     for task in config["evaluate_on"]:
+        settings, prompt = of_task(config, "eval", task), of_task(config, "prompt", task)
+        if settings["sampling"]["do_sample"]:
+            said.append(f"eval/{task}: completions NOT made again: they were drawn at random, and a part would differ")
+            continue
         problems, _, _ = made_again(config, task, results)
+        size = settings["batch_size"]
         starts = range(0, len(problems), size)
         for path in sorted((record / "eval" / task).iterdir()):
             model, metrics = results / "models" / path.name, read_json(path / "metrics.json")
@@ -73,12 +78,14 @@ def rerun(record, results, count):
             drawn = sorted(random.SystemRandom().sample(starts, min(len(starts), -(-count // size))))
             chosen = [i for start in drawn for i in range(start, min(start + size, len(problems)))]
             fix(settings["seed"], settings["threads"])
-            chats = [problems[i]["prompt"] for i in chosen]
-            made = backend("eval", settings["backend"]).generate(model, chats, settings, config["prompt"]["prefill"])
+            tokenizer = load_tokenizer(model, prompt["prefill"])
+            prompts = token_ids(tokenizer, [problems[i]["prompt"] for i in chosen])
+            how = decoding(settings["sampling"], model, tokenizer)
+            made = backend("eval", settings["backend"]).generate(model, tokenizer, prompts, settings, how)
             there, here = kind([metrics["environment"]]), kind([environment()])
             published = read_samples(record, task, path.name)
             samples, same_kind = [published[i] for i in chosen], here is not None and here == there
-            alike, enough = judge_again(samples, made, config["prompt"], same_kind, config["headline"])
+            alike, enough = judge_again(samples, made, prompt, same_kind, config["headline"])
             line = f"eval/{task}/{path.name}: {alike} of {len(chosen)} completions made again are as published"
             (said if enough else wrong).append(line)
     return wrong, said

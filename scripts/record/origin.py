@@ -6,6 +6,7 @@ from pathlib import Path
 
 from reasoning.contamination import halves
 from reasoning.formatting import formatted
+from reasoning.overrides import of_task
 from reasoning.splits import SPLITS, checked_splits, fetch
 from stage.files import read_json, sha256, write_jsonl
 
@@ -35,7 +36,9 @@ def made_again(config, task, results):
     """
     with tempfile.TemporaryDirectory() as folder:
         raw, where = raw_splits(config["tasks"][task], results / "data" / task / "raw", Path(folder))
-        problems = formatted(raw, config["prompt"], config["tasks"][task])[config["eval"]["split"]]
+        problems = formatted(raw, of_task(config, "prompt", task), config["tasks"][task])[
+            of_task(config, "eval", task)["split"]
+        ]
         path = Path(folder, "formatted.jsonl")
         write_jsonl(path, problems)
         return problems, sha256(path), where

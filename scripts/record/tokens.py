@@ -1,5 +1,7 @@
 """Hold the numbers of tokens to the limit of the config, and to the tokenizer if its files are here."""
 
+from reasoning.overrides import of_task
+
 from record.layout import read_samples
 
 REPLACED = "\ufffd"  # decoding's mark for bytes that are no text, which cannot be encoded back
@@ -34,12 +36,13 @@ def check(record, config, results):
     wrong, counted, alike = [], 0, 0
     count = counter(results / "models/base")
     for task in config["evaluate_on"]:
+        settings, prefill = of_task(config, "eval", task), of_task(config, "prompt", task)["prefill"]
         for path in sorted((record / "eval" / task).iterdir()):
-            for name, judged, limit in completions(read_samples(record, task, path.name), config["eval"]):
+            for name, judged, limit in completions(read_samples(record, task, path.name), settings):
                 address, tokens = f"eval/{task}/{path.name}/samples.{name}", judged["tokens"]
                 if not (tokens == limit if judged["truncated"] else 1 <= tokens <= limit):
                     wrong.append(f"{address}: {tokens} tokens, truncated: {judged['truncated']}, the limit is {limit}")
-                text = judged["completion"].removeprefix(config["prompt"]["prefill"])
+                text = judged["completion"].removeprefix(prefill)
                 if count is None or REPLACED in text:
                     continue
                 expected = count(text) + (not judged["truncated"])  # which ends in a stop token

@@ -78,6 +78,7 @@ def test_an_interrupted_run_goes_on(checkout):
     """Ctrl-C during training: the last line says what to do, and that works."""
     command = ["snakemake", "--cores", "2", "--configfile", "tiny.yaml", "--", "results/tiny/adapters/grpo-seed0"]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    streams["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored if started in the background
     with subprocess.Popen(command, cwd=checkout.folder, start_new_session=True, **streams) as process:
         shown = []
         for line in process.stdout:

@@ -45,6 +45,7 @@ def kill_after_checkpoint(checkout, sign=None):
     """
     command = ["snakemake", "--cores", "2", "--configfile", "tiny.yaml", "--", ADAPTER]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    quiet["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored if started in the background
     process = subprocess.Popen(command, cwd=checkout.folder, start_new_session=True, **quiet)
     found = []
     while not found:

@@ -27,6 +27,8 @@ def forget_killed_runs():
 def end_jobs_on_signals():
     """End the running jobs at SIGINT and SIGTERM, after which Snakemake alone would wait for them to finish."""
     for number in (signal.SIGINT, signal.SIGTERM):
+        if not callable(signal.getsignal(number)):
+            continue  # ignored, as a shell without job control has it for what it starts in the background
 
         def end(received, frame, then=signal.getsignal(number)):
             for process in psutil.Process().children(recursive=True):
