@@ -1,6 +1,7 @@
 """A second protocol is a task of its own: another prompt and other decoding for the same problems."""
 
 import json
+import re
 
 import pytest
 
@@ -22,7 +23,9 @@ def commands(checkout, *arguments):
     """The shell commands that a run would execute."""
     process = checkout.snakemake("--dry-run", "--printshellcmds", *arguments)
     assert process.returncode == 0, process.stdout + process.stderr
-    return (process.stdout + process.stderr).split("\nrule ")
+    return re.findall(
+        r"^ +\S[^\n]* scripts/\w+\.py .*? 2>\S+$", process.stdout + process.stderr, re.MULTILINE | re.DOTALL
+    )
 
 
 def test_only_its_own_jobs_have_its_overrides(two):
