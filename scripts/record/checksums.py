@@ -1,8 +1,8 @@
 """SHA256SUMS: the checksums of a folder's files, in the format of `sha256sum --check`."""
 
-from stage.files import read_text, sha256, write_text
+from stage.checksums import NAME, write_sums
+from stage.files import read_text, sha256
 
-NAME = "SHA256SUMS"
 SIGNATURE = f"{NAME}.sig"  # of the sums, which it cannot be part of
 
 
@@ -14,9 +14,8 @@ def listed(folder):
 
 def write_checksums(folder):
     """Write SHA256SUMS into a folder; returns its text."""
-    text = "".join(f"{sha256(path)}  {path.relative_to(folder)}\n" for path in listed(folder))
-    write_text(folder / NAME, text)
-    return text
+    write_sums(folder / NAME, {path.relative_to(folder).as_posix(): path for path in listed(folder)})
+    return read_text(folder / NAME)
 
 
 def damage(record):
