@@ -103,7 +103,7 @@ def judge_again(samples, made, prompt, same_kind, headline):
     published; on another, the score by the headline has to be one of the same policy.
     """
     again = [
-        judge(sample["gold"], prompt["prefill"] + text, tokens, truncated, prompt)
+        judge(sample["id"], sample["gold"], prompt["prefill"] + text, tokens, truncated, prompt)
         for sample, (text, tokens, truncated) in zip(samples, made, strict=True)
     ]
     alike = sum(fresh["completion"] == sample["completion"] for sample, fresh in zip(samples, again, strict=True))
