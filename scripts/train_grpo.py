@@ -217,8 +217,6 @@ def main(args):
             write_history(args.history, trainer.state.log_history)
             write_json(args.arguments, {k: v for k, v in trainer.args.to_dict().items() if k != "output_dir"})
             write_json(args.gpu_memory, peak())
-    if writes:
-        remove(args.checkpoints)
 
 
 if __name__ == "__main__":
@@ -238,7 +236,7 @@ if __name__ == "__main__":
     parser.add_argument(
         "--code", required=True, type=Path, nargs="+", help="the files whose change makes checkpoints old"
     )
-    parser.add_argument("--checkpoints", required=True, type=Path, help="directory for checkpoints, removed at the end")
+    parser.add_argument("--checkpoints", required=True, type=Path, help="directory for checkpoints")
     parser.add_argument("--checkpoint-steps", required=True, type=int, help="save one every so many steps, 0 for never")
     parser.add_argument("--checkpoint-minutes", required=True, type=int, help="save one every so many minutes, or 0")
     run(main, parser)

@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-SECONDS = 1  # between two looks
+SECONDS = 0.2  # between two looks
 
 
 def status(pid):

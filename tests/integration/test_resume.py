@@ -13,7 +13,7 @@ import pytest
 
 ADAPTER, TRAINING = "results/tiny/adapters/grpo-seed0", "results/tiny/training/grpo-seed0"
 HASHED = (f"{ADAPTER}/adapter_model.safetensors", f"{TRAINING}/history.csv", f"{TRAINING}/arguments.json")
-STEPS = 8
+STEPS = 12
 
 
 def digests(folder):
@@ -22,7 +22,7 @@ def digests(folder):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, tiny_model):
-    """A checkout with an uninterrupted training of eight steps."""
+    """A checkout with an uninterrupted training."""
     from conftest import Checkout
 
     checkout = Checkout(tmp_path_factory.mktemp("whole") / "checkout", tiny_model)

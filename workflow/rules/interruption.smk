@@ -24,6 +24,13 @@ def forget_killed_runs():
     forget_killed_runs.held = file  # open as long as this process lives
 
 
+def drop_checkpoints():
+    """Remove the checkpoints of trainings that are complete; not their stage, which may be killed after its last line."""
+    for job in workflow.dag.jobs:
+        if job.rule is rules.train_grpo.rule and (workflow.dag.finished(job) or not workflow.dag.needrun(job)):
+            shutil.rmtree(job.params.checkpoints, ignore_errors=True)
+
+
 def end_jobs_on_signals():
     """End the running jobs at SIGINT and SIGTERM, after which Snakemake alone would wait for them to finish."""
     for number in (signal.SIGINT, signal.SIGTERM):
