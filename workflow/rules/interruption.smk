@@ -25,9 +25,10 @@ def forget_killed_runs():
 
 
 def drop_checkpoints():
-    """Remove the checkpoints of trainings that are complete; not their stage, which may be killed after its last line."""
-    for job in workflow.dag.jobs:
-        if job.rule is rules.train_grpo.rule and (workflow.dag.finished(job) or not workflow.dag.needrun(job)):
+    """Remove the checkpoints of complete trainings: the stage itself may be killed before Snakemake notes its end."""
+    trainings = [job for job in workflow.dag.jobs if job.rule is rules.train_grpo.rule]
+    for job in trainings:
+        if workflow.dag.finished(job) or not workflow.dag.needrun(job):
             shutil.rmtree(job.params.checkpoints, ignore_errors=True)
 
 

@@ -1,0 +1,86 @@
+# In: every score of the run. Out: results.json, table.csv, report.html; controls/ has the same for the run and its
+# control arms.
+
+
+rule tabulate_results:
+    """Collect every score, comparison and check in one file and one table."""
+    input:
+        script=stage("tabulate_results"),
+        modules=modules("tabulate_results"),
+        metrics=of_policies("<results>/eval/{task}/{policy}/metrics.json", "base"),
+        samples=of_policies("<results>/eval/{task}/{policy}/samples.jsonl", "base"),
+        comparisons=of_policies("<results>/compare/{task}/{policy}.json"),
+        merges=of_policies("<results>/merge/{policy}.json"),
+        probes=collect("<results>/probe/{task}.json", task=config["evaluate_on"]),
+        environments=of_policies("<results>/training/{policy}/environment.json"),
+    output:
+        results="<results>/{scope}results.json",
+        table=report("<results>/{scope}table.csv", caption="../report/table.rst", category="Scores"),
+        text="<results>/{scope}table.txt",
+    log:
+        "<logs>/{scope}tabulate_results.log",
+    params:
+        run=config["run"],
+        policy=trained_policies()[0],
+        headline=config["headline"],
+    message:
+        "Tabulate the results"
+    shell:
+        r"""
+        python {input.script:q} \
+            --run {params.run:q} \
+            --policy {params.policy} \
+            --headline {params.headline} \
+            --metrics {input.metrics:q} \
+            --samples {input.samples:q} \
+            --comparisons {input.comparisons:q} \
+            --merges {input.merges:q} \
+            --probes {input.probes:q} \
+            --environments {input.environments:q} \
+            --results {output.results:q} \
+            --table {output.table:q} \
+            --text {output.text:q} \
+            2>{log:q}
+        """
+
+
+rule report:
+    """Write the report: scores, training curves, samples and provenance."""
+    input:
+        script=stage("report"),
+        modules=modules("report"),
+        template=packaged("workflow/report/report.html.j2"),
+        citation=packaged("CITATION.cff"),
+        results="<results>/{scope}results.json",
+        histories=of_policies("<results>/training/{policy}/history.csv"),
+        samples=of_policies("<results>/eval/{task}/{policy}/samples.jsonl", "base"),
+    output:
+        config="<results>/{scope}config.json",
+        html=report("<results>/{scope}report.html", caption="../report/report.rst", category="Report"),
+        figures=collect("<results>/{{scope}}figures/{name}.pdf", name=["changes", "families", "curves"]),
+        numbers="<results>/{scope}numbers.tex",
+        table="<results>/{scope}table.tex",
+    log:
+        "<logs>/{scope}report.log",
+    params:
+        config=settings(),
+        command=lambda wildcards: command(place("<results>/config.json"), *filter(None, [wildcards.scope.rstrip("/")])),
+    message:
+        "Write the report"
+    shell:
+        r"""
+        python {input.script:q} \
+            --config {params.config:q} \
+            --command {params.command:q} \
+            --template {input.template:q} \
+            --citation {input.citation:q} \
+            --results {input.results:q} \
+            --histories {input.histories:q} \
+            --samples {input.samples:q} \
+            --config-file {output.config:q} \
+            --html {output.html:q} \
+            --figures {output.figures:q} \
+            --numbers {output.numbers:q} \
+            --table {output.table:q} \
+            2>{log:q}
+        """

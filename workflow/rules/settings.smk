@@ -1,0 +1,117 @@
+# What the rules are given of the config, as values that Snakemake can compare, and the command that repeats a run.
+import hashlib
+import os
+import shlex
+
+LONGEST = 2**14  # Snakemake gives a whole command to the shell as one argument, and Linux takes 2**17 bytes in one
+
+
+def argument(value):
+    """A JSON value as an argument: its text, or `@<file>` if that is too long for a command line.
+
+    The file is named after its content, so that Snakemake still compares values.
+    """
+    text = json.dumps(value, sort_keys=True)
+    if len(text) <= LONGEST:
+        return text
+    path = Path(".snakemake/settings", f"{hashlib.sha256(text.encode()).hexdigest()}.json")
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_suffix(f".{os.getpid()}")
+        new.write_text(text, encoding="utf-8")
+        new.replace(path)
+    return f"@{path}"
+
+
+def settings(*keys):
+    """A section of the config, or all of it, as one JSON text, because Snakemake compares params by value.
+
+    It is a function of the wildcards, because in a plain string, Snakemake would take the braces of a regular
+    expression or of hub.repo_id for wildcards.
+    """
+    value = config
+    for key in keys:
+        value = value[key]
+    text = argument(value)
+    return lambda wildcards: text
+
+
+def task_settings(wildcards):
+    """The settings of the task in the path, without its overrides of other sections."""
+    names = runpy.run_path(f"{ROOT}scripts/reasoning/overrides.py")
+    value = {key: value for key, value in config["tasks"][wildcards.task].items() if key not in names["OVERRIDABLE"]}
+    return argument(value)
+
+
+def of_task(section, task):
+    """Section `prompt` or `eval` as a task overrides it."""
+    return runpy.run_path(f"{ROOT}scripts/reasoning/overrides.py")["of_task"](config, section, task)
+
+
+def section_of_task(section, task=None):
+    """The same as one JSON value, of a task or of the task in the path, as a function of the wildcards."""
+    return lambda wildcards: argument(of_task(section, task or wildcards.task))
+
+
+def measured_split(wildcards):
+    """The problems that the task in the path is evaluated on."""
+    return f"<results>/data/{wildcards.task}/{of_task('eval', wildcards.task)['split']}.jsonl"
+
+
+def eval_threads(wildcards):
+    """The CPU threads that the task in the path is evaluated with."""
+    return of_task("eval", wildcards.task)["threads"]
+
+
+def arm_settings(section):
+    """A section with the overrides of the arm in the path, as a function of the wildcards."""
+
+    def merged(wildcards):
+        value = copy.deepcopy(config[section])
+        arms = config["arms"] | config["controls"]["arms"]
+        update_config(value, arms[wildcards.arm].get(section, {}))
+        return argument(value)
+
+    return merged
+
+
+def receipts():
+    """The receipts of the requested uploads: none without hub.repo_id."""
+    return collect("<results>/hub/{policy}.json", policy=trained_policies()) if config["hub"]["repo_id"] else []
+
+
+def of_policies(pattern, *others):
+    """An input function: the files of `pattern` for every task and every policy of the scope in the path."""
+
+    def files(wildcards):
+        return collect(pattern, task=config["evaluate_on"], policy=[*others, *trained_policies(wildcards.scope)])
+
+    return files
+
+
+def kept(model):
+    """Mark a merged model to be deleted after its last use, if the config says so."""
+    return model if config["keep"]["merged_models"] else temp(model)
+
+
+def overlays():
+    """The overlays that come with the package."""
+    return sorted(set(map(str, Path(ROOT, "config").glob("*.yaml"))) - {f"{ROOT}config/config.yaml"})
+
+
+def overlaid_by():
+    """The overlays that this call of Snakemake was given, in order, relative to the working directory."""
+    return [os.path.relpath(path) for path in workflow.config_settings.configfiles]
+
+
+def command(file, *targets):
+    """What to type in a clean clone to make this run; `file` holds its whole config, for who has no shorter way.
+
+    A preset is named by its own file, and the default run by none.
+    """
+    preset = f"config/{config['run']}.yaml"
+    ways = {None: {}} | ({preset: read_yaml(preset)} if f"{ROOT}{preset}" in overlays() else {})
+    named = next((name for name, given in ways.items() if with_defaults(given) == config), file)
+    profile = ["--profile profiles/apptainer"] if IMAGED else []
+    overlay = [f"--configfile {shlex.quote(named)}", *(["--"] if targets else [])] if named else []
+    return " ".join(["snakemake --cores 1", *profile, *overlay, *targets])
