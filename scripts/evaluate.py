@@ -17,25 +17,8 @@ from reasoning.scoring import judge, summarise
 from stage.checksums import model_rule, require_intact
 from stage.environment import environment, versions
 from stage.files import read_jsonl, sha256, write_json, write_jsonl
-from stage.screen import progress, run
-
-
-def complete(generate, args, problems, prompts, prompt, n=1):
-    """Yield for each problem the list of its `n` judged completions; `generate` samples one for each list of token ids.
-
-    `prompts` are the problems' token ids, `prompt` is the config section.
-    """
-    asked = [problem for problem in problems for _ in range(n)]
-    completions = generate([ids for ids in prompts for _ in range(n)])
-    label = f"evaluate {args.metrics.parent.name} on {args.task}"
-    judged = (
-        judge(problem["id"], problem["answer"], prompt["prefill"] + text, tokens, truncated, prompt)
-        for problem, (text, tokens, truncated) in zip(
-            asked, progress(completions, label, len(asked), "completions"), strict=True
-        )
-    )
-    for _ in problems:
-        yield list(islice(judged, n))
+from stage.resume import fingerprint, left_behind, resumed
+from stage.screen import progress, run, say
 
 
 def main(args):
@@ -57,15 +40,34 @@ def main(args):
     chosen = {"sampling": decoding(settings["sampling"], args.model, tokenizer)}
     if draws:
         chosen["draws"] = decoding(draws["sampling"], args.model, tokenizer)
-    generate = partial(engine.generate, args.model, tokenizer, settings=settings)
-    answered = complete(partial(generate, decoding=chosen["sampling"]), args, problems, prompts, prompt)
+    weights = {path.name: sha256(path) for path in sorted(args.model.glob("*.safetensors"))}
+    working = args.checkpoints / fingerprint([settings, prompts, chosen, weights, environment()], args.code)
+
+    def complete(name, n=1):
+        """Yield for each problem the list of its `n` judged completions, decoded as `chosen[name]` says."""
+        asked, size = [problem for problem in problems for _ in range(n)], settings["batch_size"]
+        make = partial(
+            engine.generate, args.model, tokenizer, [ids for ids in prompts for _ in range(n)], settings, chosen[name]
+        )
+        path, label = working / f"{name}.jsonl", f"evaluate {args.metrics.parent.name} on {args.task}"
+        if done := sum(map(len, left_behind(path))):
+            say(f"  {label}: resumes after {done} of {len(asked)} completions")
+        completions = resumed(path, make, range(0, len(asked), size), size)
+        judged = (
+            judge(problem["id"], problem["answer"], prompt["prefill"] + text, tokens, truncated, prompt)
+            for problem, (text, tokens, truncated) in zip(
+                asked, progress(completions, label, len(asked), "completions", done), strict=True
+            )
+        )
+        for _ in problems:
+            yield list(islice(judged, n))
+
     samples = [
         {"id": problem["id"], "family": problem["family"], "gold": problem["answer"]} | judged
-        for problem, (judged,) in zip(problems, answered, strict=True)
+        for problem, (judged,) in zip(problems, complete("sampling"), strict=True)
     ]
     if draws:
-        drawn = complete(partial(generate, decoding=chosen["draws"]), args, problems, prompts, prompt, draws["n"])
-        for sample, judged in zip(samples, drawn, strict=True):
+        for sample, judged in zip(samples, complete("draws", draws["n"]), strict=True):
             sample["draws"] = judged
     measured = protocol(
         args.task,
@@ -79,7 +81,6 @@ def main(args):
             "engine": versions(engine.PACKAGES),
         },
     )
-    weights = {path.name: sha256(path) for path in sorted(args.model.glob("*.safetensors"))}
     stated = {"subset": subset, "protocol": measured, "protocol_hash": protocol_hash(measured)}
     write_jsonl(args.samples, samples)
     write_json(args.metrics, summarise(samples) | stated | {"weights": weights, "environment": environment()})
@@ -95,4 +96,6 @@ if __name__ == "__main__":
     parser.add_argument("--data", required=True, type=Path, help="formatted problems, JSONL")
     parser.add_argument("--metrics", required=True, type=Path, help="JSON to write")
     parser.add_argument("--samples", required=True, type=Path, help="JSONL to write")
+    parser.add_argument("--checkpoints", required=True, type=Path, help="directory for finished batches")
+    parser.add_argument("--code", required=True, type=Path, nargs="+", help="the files whose change makes these old")
     run(main, parser)

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from backends import backend
 from backends.arguments import asked, original, stated
 from backends.chat_template import require_plain_template
-from backends.checkpoints import fingerprint, keep_checkpoints, latest
+from backends.checkpoints import keep_checkpoints, latest
 from backends.decoding import inherit_nothing, stop_tokens
 from backends.determinism import fix
 from backends.gpu_memory import peak
@@ -21,6 +21,7 @@ from reasoning.rewards import reward_functions
 from stage.checksums import require_intact, seal
 from stage.environment import environment
 from stage.files import read_json, read_jsonl, remove, replacing, write_json
+from stage.resume import fingerprint
 from stage.screen import Progress, run, say
 
 KL_ROLLOUTS = 2

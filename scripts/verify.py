@@ -64,9 +64,6 @@ def rerun(record, results, count):
     wrong, said, config = [], [], read_json(record / "config.json")
     for task in config["evaluate_on"]:
         settings, prompt = of_task(config, "eval", task), of_task(config, "prompt", task)
-        if settings["sampling"]["do_sample"]:
-            said.append(f"eval/{task}: completions NOT made again: they were drawn at random, and a part would differ")
-            continue
         problems, _, _ = made_again(config, task, results)
         size = settings["batch_size"]
         starts = range(0, len(problems), size)
@@ -79,9 +76,9 @@ def rerun(record, results, count):
             chosen = [i for start in drawn for i in range(start, min(start + size, len(problems)))]
             fix(settings["seed"], settings["threads"])
             tokenizer = load_tokenizer(model, prompt["prefill"])
-            prompts = token_ids(tokenizer, [problems[i]["prompt"] for i in chosen])
+            prompts = token_ids(tokenizer, [problem["prompt"] for problem in problems])
             how = decoding(settings["sampling"], model, tokenizer)
-            made = backend("eval", settings["backend"]).generate(model, tokenizer, prompts, settings, how)
+            made = backend("eval", settings["backend"]).generate(model, tokenizer, prompts, settings, how, drawn)
             there, here = kind([metrics["environment"]]), kind([environment()])
             published = read_samples(record, task, path.name)
             samples, same_kind = [published[i] for i in chosen], here is not None and here == there

@@ -5,8 +5,6 @@ that a change never resumes an old one. On a CPU a resumed training ends in the 
 checkpoint has the weights, optimizer, scheduler, generators and the log.
 """
 
-import hashlib
-import json
 import re
 import time
 from pathlib import Path
@@ -15,12 +13,6 @@ from stage.files import read_json, remove, sha256, write_json
 
 COMPLETE = "complete.json"  # written last: the sha256 of every file of the checkpoint
 KEPT = 2  # so that there is one before a damaged one
-
-
-def fingerprint(settings, files):
-    """A digest of settings, any JSON value, and of the contents of files."""
-    content = [settings, {str(path): sha256(path) for path in sorted(map(str, files))}]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def checkpoints(folder):

@@ -3,14 +3,16 @@
 PACKAGES = ("transformers", "torch")  # whose versions the protocol states
 
 
-def generate(model, tokenizer, prompts, settings, decoding):
-    """Yield `(completion text, number of sampled tokens, truncated)` for each prompt, in order.
+def generate(model, tokenizer, prompts, settings, decoding, starts):
+    """Yield `(completion text, number of sampled tokens, truncated)` for each prompt of some batches, in order.
 
     `prompts` are lists of token ids, `settings` is the config section `eval`, `decoding` is what
-    `backends.decoding.decoding` made of its sampling. Prompts are batched in the order given: in one batch, padding
-    changes the last bits of the logits, so batches are part of the protocol.
+    `backends.decoding.decoding` made of its sampling, `starts` are the positions in `prompts` at which the batches
+    start. In one batch, padding changes the last bits of the logits, so batches are part of the protocol. What a batch
+    yields does not depend on the other batches.
     """
     import torch
+    from accelerate.utils import set_seed
     from speed.grouped_attention import attention_for
     from speed.shared_prefix import share_prefix
     from transformers import AutoModelForCausalLM
@@ -24,7 +26,8 @@ def generate(model, tokenizer, prompts, settings, decoding):
     )
     policy = share_prefix(inherit_nothing(policy, **decoding).to(device).eval())
     stops = decoding["eos_token_id"]
-    for start in range(0, len(prompts), settings["batch_size"]):
+    for start in starts:
+        set_seed(settings["seed"] + start)
         inputs = batch(tokenizer, prompts[start : start + settings["batch_size"]], device)
         with torch.inference_mode():
             output = policy.generate(**inputs)

@@ -28,8 +28,8 @@ def sampling_fields(decoding, seed):
     return given | {"seed": seed, "detokenize": False}
 
 
-def generate(model, tokenizer, prompts, settings, decoding):
-    """Yield `(completion text, number of sampled tokens, truncated)` for each prompt, in order.
+def generate(model, tokenizer, prompts, settings, decoding, starts):
+    """Yield `(completion text, number of sampled tokens, truncated)` for each prompt of some batches, in order.
 
     As in `eval_transformers`. `engine` of `settings`, the config section `eval`, holds fields of vLLM's EngineArgs.
     vLLM gets `batch_size` prompts at once.
@@ -42,7 +42,7 @@ def generate(model, tokenizer, prompts, settings, decoding):
     engine = {"dtype": settings["dtype"], "seed": settings["seed"]} | settings.get("engine", {})
     # generation_config="vllm": the settings are ours alone, not those of the model's own file.
     llm = LLM(model=str(model), tokenizer=str(model), generation_config="vllm", **engine)
-    for start in range(0, len(prompts), settings["batch_size"]):
+    for start in starts:
         tokens = [TokensPrompt(prompt_token_ids=ids) for ids in prompts[start : start + settings["batch_size"]]]
         # Repeated draws of one prompt need seeds of their own, or they would be the same draw.
         parameters = [

@@ -86,9 +86,10 @@ def duration(seconds):
     return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
-def progress(items, label, total, unit):
-    """Yield the items one by one and show the progress."""
-    shown = Progress(label, total, unit)
-    for item in items:
+def progress(items, label, total, unit, done=0):
+    """Yield the items one by one and show the progress; the first `done` were made by an earlier call."""
+    shown = Progress(label, total, unit, done)
+    for n, item in enumerate(items, 1):
         yield item
-        shown.update()
+        if n > done:
+            shown.update()

@@ -27,7 +27,8 @@ from backends.tokenizer import load_tokenizer, token_ids
 name, model, chats, settings, prefill = sys.argv[1:]
 settings, tokenizer = json.loads(settings), load_tokenizer(model, prefill)
 prompts, chosen = token_ids(tokenizer, json.loads(chats)), decoding(settings["sampling"], model, tokenizer)
-found = list(backend("eval", name).generate(model, tokenizer, prompts, settings, chosen))
+starts = range(0, len(prompts), settings["batch_size"])
+found = list(backend("eval", name).generate(model, tokenizer, prompts, settings, chosen, starts))
 print("FOUND", json.dumps(found))
 """
 

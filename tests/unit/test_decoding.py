@@ -84,14 +84,11 @@ def test_stop_tokens_without_a_generation_config(tiny_model, tmp_path):
 
 def sample(model, sampling):
     """What the transformers backend samples with a config's sampling section."""
-    from accelerate.utils import set_seed
-
-    set_seed(0)
     tokenizer = load_tokenizer(model, "a")  # which the tiny model then repeats
     prompts = token_ids(tokenizer, CHATS)
-    settings = {"dtype": "float32", "batch_size": 2}
-    generate = backend("eval", "transformers").generate
-    return list(generate(model, tokenizer, prompts, settings, decoding(sampling, model, tokenizer)))
+    settings = {"dtype": "float32", "batch_size": 2, "seed": 0}
+    generate, starts = backend("eval", "transformers").generate, range(0, len(prompts), 2)
+    return list(generate(model, tokenizer, prompts, settings, decoding(sampling, model, tokenizer), starts))
 
 
 @pytest.mark.parametrize("sampling", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
@@ -128,3 +125,16 @@ def test_rollouts_inherit_nothing(opinionated, tmp_path):
     neutral = GenerationConfig()._get_default_generation_params()
     for key in HIDDEN.keys() - {"do_sample", "temperature", "top_k", "top_p", "repetition_penalty"}:
         assert getattr(used, key) == neutral.get(key), key
+
+
+def test_a_batch_does_not_depend_on_the_others(tiny_model):
+    """Batches left out, in an interrupted evaluation or in `verify --rerun`, change nothing in the others."""
+    from backends.eval_transformers import generate
+
+    tokenizer = load_tokenizer(tiny_model, "")
+    prompts = token_ids(tokenizer, [[{"role": "user", "content": f"{i} + {i}"}] for i in range(0, 700, 100)])
+    settings = {"batch_size": 2, "dtype": "float32", "seed": 0}
+    chosen = decoding({"max_new_tokens": 6, "do_sample": True}, tiny_model, tokenizer)
+    whole = list(generate(tiny_model, tokenizer, prompts, settings, chosen, range(0, 7, 2)))
+    assert list(generate(tiny_model, tokenizer, prompts, settings, chosen, [2, 6])) == [*whole[2:4], *whole[6:]]
+    assert len(set(whole)) > 1

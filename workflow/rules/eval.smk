@@ -25,6 +25,7 @@ rule evaluate:
         eval=section_of_task("eval"),
         prompt=section_of_task("prompt"),
         task=task_settings,
+        checkpoints=lambda wildcards: place(f"<results>/checkpoints/evaluate/{wildcards.task}/{wildcards.policy}"),
     message:
         "Evaluate {wildcards.policy} on {wildcards.task}"
     shell:
@@ -38,6 +39,8 @@ rule evaluate:
             --data {input.data:q} \
             --metrics {output.metrics:q} \
             --samples {output.samples:q} \
+            --checkpoints {params.checkpoints:q} \
+            --code {input.script:q} {input.modules:q} \
             2>{log:q}
         """
 

@@ -1,6 +1,8 @@
 # Interrupted runs: the jobs end with Snakemake, and the same command goes on. Jobs that a killed Snakemake cannot stop
 # watch it themselves (scripts/stage/lifeline.py).
+import contextlib
 import fcntl
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -25,11 +27,12 @@ def forget_killed_runs():
 
 
 def drop_checkpoints():
-    """Remove the checkpoints of complete trainings: the stage itself may be killed before Snakemake notes its end."""
-    trainings = [job for job in workflow.dag.jobs if job.rule is rules.train_grpo.rule]
-    for job in trainings:
-        if workflow.dag.finished(job) or not workflow.dag.needrun(job):
-            shutil.rmtree(job.params.checkpoints, ignore_errors=True)
+    """After a complete run: remove its jobs' checkpoints. A job that did so might be killed before its end is noted."""
+    for job in workflow.dag.jobs:
+        if "checkpoints" in job.params.keys() and os.path.exists(job.params.checkpoints):
+            shutil.rmtree(job.params.checkpoints)
+            with contextlib.suppress(OSError):
+                os.removedirs(os.path.dirname(job.params.checkpoints))
 
 
 def end_jobs_on_signals():

@@ -27,7 +27,7 @@ rule train_grpo:
         checkpoint_minutes=config["checkpoints"]["minutes"],
     params:
         env=MODEL_ENV,
-        checkpoints=lambda wildcards: place(f"<results>/checkpoints/{wildcards.arm}-seed{wildcards.seed}"),
+        checkpoints=lambda wildcards: place(f"<results>/checkpoints/train_grpo/{wildcards.arm}-seed{wildcards.seed}"),
         launch=launch(config["train"]["processes"]),
         train=arm_settings("train"),
         rewards=arm_settings("rewards"),
