@@ -72,6 +72,7 @@ def recompute(record, config, scope):
     """The mismatches of one scope of a record, one line each."""
     published = read_results(record / scope / "results.json")
     wrong = mismatches(*by_config(config, scope, published), "config")
+    wrong += mismatches(read_json(record / scope / "config.json"), config, str(scope / "config"), "in config.json")
     metrics, comparisons, merges, probes, samples, trainings = {}, {}, {}, {}, {}, {}
     for task, entry in published["tasks"].items():
         probes[task] = read_json(record / "probe" / f"{task}.json")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from reasoning.protocol import protocol_hash
-from record import commands, origin, pages, repository, signature, tokens, trainings
+from record import commands, origin, pages, recompute, repository, signature, tokens, trainings
 from record.checksums import damage, write_checksums
 from record.layout import in_record
 
@@ -157,6 +157,10 @@ def another_model(record):
 
 def another_answer(record):
     edit_config(record, lambda config: config["prompt"].update(answer=r"(\d+)"))
+
+
+def config_of_controls(record):
+    edit_json(record / "controls/config.json", lambda config: config.update(seeds=[0, 1]))
 
 
 def another_system(record):
@@ -347,6 +351,7 @@ FORGED = {
     another_rate: (repository, f"config.train.grpo.learning_rate: published 1e-05, {GIT} 0.0004"),
     another_model: (repository, f"config.model.source: published 'hf://some/model@{'0' * 40}', {GIT}"),
     another_answer: (repository, f"config.prompt.answer: published '(\\\\d+)', {GIT}"),
+    config_of_controls: (recompute, "controls/config.seeds: published [0, 1], in config.json [0]"),
     another_system: (origin, "eval/word_problems/base/metrics.protocol.data_sha256: published"),
     swapped_with_base: (trainings, "eval/word_problems/base/metrics.weights.model.safetensors: published"),
     swapped_trainings: (trainings, "eval/word_problems/grpo-seed0/metrics.weights.model.safetensors: published"),
