@@ -13,6 +13,17 @@ from stage.lifeline import end_with_snakemake
 
 screen = sys.stdout
 
+# What the libraries' messages hold, whatever their exceptions are called, and what to do about it.
+AGAIN = "then give the same command again"
+CURES = {
+    "no space left on device": f"the disk is full: free some space, {AGAIN}",
+    "disk quota exceeded": f"your quota of disk space is used up: free some space, {AGAIN}",
+    "read-only file system": f"this folder cannot be written to: make it writable, or run in another one, {AGAIN}",
+    "permission denied": f"you may not write or read this: change its owner or mode, {AGAIN}",
+    "cuda out of memory": f"the GPU's memory is full: end other programs on it, or lower the batch size, {AGAIN}",
+    "can't allocate memory": f"the memory is full: end other programs, or lower the batch size, {AGAIN}",
+}
+
 
 def run(main, parser):
     """Parse the command line and call `main(args)`; every exception ends as one line `error: …` and exit code 1.
@@ -36,14 +47,20 @@ def run(main, parser):
         line = "error: interrupted: run the same command again"
     except Exception as error:
         traceback.print_exc()
-        reason = " ".join(str(error).split())[:300] or "no reason given"
-        line = f"error: {type(error).__name__}: {reason}: see the log for the traceback"
+        line = f"error: {type(error).__name__}: {reason(error)}"
     else:
         return
     print(line, file=sys.stderr, flush=True)
     if apart:
         say(line)
     sys.exit(1)
+
+
+def reason(error):
+    """The message of an exception on one line, with its cure if it is known."""
+    message = " ".join(str(error).split())[:300] or "no reason given"
+    cures = [cure for words, cure in CURES.items() if words in message.lower()]
+    return f"{message}: {cures[0] if cures else 'see the log for the traceback'}"
 
 
 def say(line):

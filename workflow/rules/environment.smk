@@ -94,8 +94,11 @@ def require_network():
             )
 
 
+SMALL = 100e6
+
+
 def require_disk():
-    """Stop if the models that are to be made do not fit on the disk; adapters, data and numbers are small.
+    """Stop if the models that are to be made do not fit on the disk, and SMALL bytes of adapters, data and logs.
 
     Until the base model is there, `model.disk_gb` stands for the size of a model.
     """
@@ -107,10 +110,12 @@ def require_disk():
     count = len(planned(rules.download_model)) + merged + len(planned(rules.export_gguf))
     folder = next(path for path in (here.absolute(), *here.absolute().parents) if path.exists())
     free = shutil.disk_usage(folder).free
-    if count * size > free:
+    needed = count * size + SMALL
+    if needed > free:
         raise WorkflowError(
-            f"error: {count} models of up to {size / 1e9:.1f} GB are to be made, and {free / 1e9:.1f} GB are free on "
-            f"the disk of {folder}: free some space, use a folder on a larger disk, or set keep.merged_models to false"
+            f"error: up to {needed / 1e9:.1f} GB are needed, {count} models among them, and {free / 1e9:.1f} GB are "
+            f"free on the disk of {folder}: free some space, use a folder on a larger disk, or set keep.merged_models "
+            "to false"
         )
 
 

@@ -5,6 +5,7 @@ import fcntl
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import psutil
@@ -24,6 +25,15 @@ def forget_killed_runs():
         return
     shutil.rmtree(".snakemake/locks", ignore_errors=True)
     forget_killed_runs.held = file  # open as long as this process lives
+
+
+def correct_times():
+    """Date results from the future, made while the clock was wrong, to now: what is made of them would stay older."""
+    now = time.time()
+    for path in Path(place("<results>")).rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # a job at work moves its files
+            if path.lstat().st_mtime > now:
+                os.utime(path, (now, now), follow_symlinks=False)
 
 
 def drop_checkpoints():

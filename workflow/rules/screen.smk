@@ -77,7 +77,12 @@ def error_line(job):
     """The last error line in a failed job's log."""
     logs = [Path(log).read_text(encoding="utf-8", errors="replace") for log in job.log if Path(log).exists()]
     lines = [line for log in logs for line in log.splitlines() if line.startswith("error: ")]
-    return lines[-1] if lines else f"error: {job.rule.name} failed: {', '.join(job.log)} says how"
+    if lines:
+        return lines[-1]
+    return (
+        f"error: {job.rule.name} was killed, or ended without a word, as when memory runs out: end other programs or "
+        f"use a machine with more memory, then give the same command again ({', '.join(job.log)} is its log)"
+    )
 
 
 def before(event, action):
