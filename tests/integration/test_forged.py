@@ -259,7 +259,11 @@ def merge(record):
 
 
 def merge_difference(record):
-    edit_json(record / "merge/grpo-seed0.json", lambda value: value.update(max_logit_difference=0.5))
+    edit_json(record / "merge/grpo-seed0.json", lambda value: value.update(mean_logit_difference=0.5))
+
+
+def merge_nothing(record):
+    edit_json(record / "merge/grpo-seed0.json", lambda value: value["tensors"].update(largest_change=0.0))
 
 
 def merge_weights(record):
@@ -371,6 +375,7 @@ FORGED = {
     curves: (pages, "figures/curves.pdf: does not show the record's data"),
     merge: (trainings, "merge/grpo-seed0: problems: 100, by the config 4"),
     merge_difference: (trainings, "merge/grpo-seed0: logit differences"),
+    merge_nothing: (trainings, "merge/grpo-seed0: tensors: the adapter changed none"),
     merge_weights: (trainings, "eval/word_problems/grpo-seed0/metrics.weights.model.safetensors: published"),
     package: (trainings, "hub/grpo-seed0.sha256: model.safetensors is not that of the record"),
     commit: (repository, f"provenance.commit: {'0' * 40} is not in this clone"),
