@@ -28,6 +28,17 @@ def sampling_fields(decoding, seed):
     return given | {"seed": seed, "detokenize": False}
 
 
+def attention():
+    """What vLLM is told of attention: nothing, but before compute capability 8.0 the kernels that work there.
+
+    vLLM 0.19 would take FlashInfer, which compiles itself with nvcc and is broken there; newer versions take Triton's.
+    """
+    import torch
+
+    old = torch.cuda.is_available() and torch.cuda.get_device_capability() < (8, 0)
+    return {"attention_backend": "TRITON_ATTN"} if old else {}
+
+
 def generate(model, tokenizer, prompts, settings, decoding, starts):
     """Yield `(completion text, number of sampled tokens, truncated)` for each prompt of some batches, in order.
 
@@ -39,7 +50,7 @@ def generate(model, tokenizer, prompts, settings, decoding, starts):
     os.environ.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")  # which compiles itself with nvcc if it finds that
     from vllm import LLM, SamplingParams, TokensPrompt
 
-    engine = {"dtype": settings["dtype"], "seed": settings["seed"]} | settings.get("engine", {})
+    engine = {"dtype": settings["dtype"], "seed": settings["seed"]} | attention() | settings.get("engine", {})
     # generation_config="vllm": the settings are ours alone, not those of the model's own file.
     llm = LLM(model=str(model), tokenizer=str(model), generation_config="vllm", **engine)
     for start in starts:

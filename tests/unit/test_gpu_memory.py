@@ -64,9 +64,9 @@ def settings(preset, **changes):
 def parts(tmp_path):
     """A function that estimates the memory of a preset with changes on a GPU, whose size is given in GB."""
 
-    def of(preset, gpu=16, **changes):
+    def of(preset, gpu=16, shared_weights=True, **changes):
         MODELS[preset][0].save_pretrained(tmp_path)
-        return estimate(tmp_path, settings(preset, **changes), prompt_tokens=300, total=gpu * GB)
+        return estimate(tmp_path, settings(preset, **changes), 300, gpu * GB, shared_weights)
 
     return of
 
@@ -104,3 +104,19 @@ def test_vllm_takes_its_share(parts):
     """vLLM's share of the GPU includes the weights, and the rest of the share is for the rollouts."""
     shares = [parts("qwen2.5-1.5b", gpu=80, grpo={"vllm_gpu_memory_utilization": share}) for share in (0.5, 0.6)]
     assert [round((part["weights"] + part["rollouts"]) / GB) for part in shares] == [40, 48]
+
+
+def test_vllms_own_copy(parts):
+    """Unless weights are shared, vLLM's share holds a copy of its own, beside the trainer's, and may not be smaller."""
+    for gpu in (16, 80):
+        shared, apart = (parts("qwen2.5-1.5b", gpu=gpu, shared_weights=how) for how in (True, False))
+        more = sum(apart.values()) - sum(shared.values())
+        assert more == pytest.approx(shared["weights"], rel=1e-6), gpu
+    tight = parts("qwen2.5-1.5b", shared_weights=False, grpo={"vllm_gpu_memory_utilization": 0.1})
+    assert tight["rollouts"] > tight["weights"]
+
+
+def test_the_logged_divergence_counts(parts):
+    """Two rollouts' logits of policy and base, which do not get smaller with the batch."""
+    small = parts("qwen2.5-math-7b", grpo={"per_device_train_batch_size": 1, "num_generations": 2})
+    assert small["logits"] > 2 * 2 * 512 * 152064 * 2
