@@ -1,4 +1,4 @@
-"""Limits that stop a training: what it logs says that it cannot teach what it should, and more steps would be wasted."""
+"""Limits that stop a training: its log says that it cannot teach what it should, and more steps would be wasted."""
 
 # A limit's name under train.limits: the column of the history, and what is wrong and helps once it is reached.
 LIMITS = {

@@ -2,8 +2,8 @@
 
 Memory holds one matrix, whatever the model's size, and nothing needs a GPU. A merged matrix is computed in float32 and
 rounded once to the base model's number format: W + s B A (Hu et al. 2021, arXiv:2106.09685, section 4.1), or with DoRA
-m / ‖W + s B A‖ (W + s B A), the norm that of each row (Liu et al. 2024, arXiv:2402.09353, equation 5). So a merge can be
-checked exactly, by computing every tensor again.
+m / ‖W + s B A‖ (W + s B A), the norm that of each row (Liu et al. 2024, arXiv:2402.09353, equation 5). So a merge can
+be checked exactly, by computing every tensor again.
 """
 
 import json

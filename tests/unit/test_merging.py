@@ -26,9 +26,7 @@ def place(tmp_path):
     def make(dtype=torch.float32, shard="1GB", **lora):
         folders = [tmp_path / name for name in ("base", "adapter", "merged")]
         make_tiny_model(folders[0])
-        AutoModelForCausalLM.from_pretrained(folders[0], dtype=dtype).save_pretrained(
-            folders[0], max_shard_size=shard
-        )
+        AutoModelForCausalLM.from_pretrained(folders[0], dtype=dtype).save_pretrained(folders[0], max_shard_size=shard)
         if shard != "1GB":
             (folders[0] / "model.safetensors").unlink(missing_ok=True)
         config = LoraConfig(task_type="CAUSAL_LM", r=4, lora_alpha=12, target_modules=MATRICES, **lora)

@@ -1,4 +1,4 @@
-"""What differs on GPUs before compute capability 8.0, such as a T4; which kernels they really run, only they can tell."""
+"""What differs before compute capability 8.0, as on a T4; which kernels a GPU really runs, only it can tell."""
 
 import pytest
 import torch
