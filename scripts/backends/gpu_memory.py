@@ -32,8 +32,8 @@ KEYS = {
 def estimate(model, settings, prompt_tokens, total, shared_weights):
     """`{part: bytes}` for section `train` on a GPU of `total` bytes, prompts at most `prompt_tokens` long.
 
-    With `shared_weights`, vLLM computes with the trainer's weights and has no copy of its own. `model` is the directory of
-    the base model, of which only its config is read. "runtime" is an allowance; the other parts follow from shapes.
+    With `shared_weights`, vLLM computes with the trainer's weights and has no copy of its own. `model` is the directory
+    of the base model, of which only its config is read. "runtime" is an allowance; the rest follows from shapes.
     """
     import torch
     from peft import LoraConfig, get_peft_model
