@@ -39,6 +39,17 @@ def attention():
     return {"attention_backend": "TRITON_ATTN"} if old else {}
 
 
+def require_invariance(settings):
+    """Stop if `eval.batch_invariant` asks for kernels that this GPU does not have (vLLM 0.26: capability 8.0)."""
+    import torch
+
+    if settings.get("batch_invariant") and torch.cuda.is_available() and torch.cuda.get_device_capability() < (8, 0):
+        raise SystemExit(
+            "error: vLLM's batch-invariant mode needs a GPU of compute capability 8.0 or newer: set "
+            "eval.batch_invariant to false"
+        )
+
+
 def generate(model, tokenizer, prompts, settings, decoding, starts):
     """Yield `(completion text, number of sampled tokens, truncated)` for each prompt of some batches, in order.
 
@@ -48,6 +59,9 @@ def generate(model, tokenizer, prompts, settings, decoding, starts):
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # in this process: seeded and stopped with it
     os.environ["VLLM_NO_USAGE_STATS"] = "1"
     os.environ.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")  # which compiles itself with nvcc if it finds that
+    require_invariance(settings)
+    # Read on import; the config alone decides, because it is a part of the protocol.
+    os.environ["VLLM_BATCH_INVARIANT"] = str(int(settings.get("batch_invariant", False)))
     from vllm import LLM, SamplingParams, TokensPrompt
 
     engine = {"dtype": settings["dtype"], "seed": settings["seed"]} | attention() | settings.get("engine", {})

@@ -59,7 +59,8 @@ def estimate(model, settings, prompt_tokens, total, shared_weights):
     cache = sequences * length * token
     if grpo.get("use_vllm"):
         share = grpo.get("vllm_gpu_memory_utilization", 0.3) * total
-        cache = max(cache, share - weights) if shared_weights else max(cache + weights, share)
+        one = length * token  # more wait, if the share has no room for them
+        cache = max(one, share - weights) if shared_weights else max(one + weights, share)
     layer = batch * length * config.hidden_size * LAYER_BYTES * width / 2
     kept = batch * length * config.hidden_size * config.num_hidden_layers * width
     # The loss has logits, softmax and gradient; the divergence comes after it.

@@ -25,6 +25,18 @@ MODELS = {
         ),
         1_543_714_304,
     ),
+    "qwen2.5-3b-t4": (
+        Qwen2Config(
+            vocab_size=151936,
+            hidden_size=2048,
+            intermediate_size=11008,
+            num_hidden_layers=36,
+            num_attention_heads=16,
+            num_key_value_heads=2,
+            tie_word_embeddings=True,
+        ),
+        3_085_938_688,
+    ),
     "qwen2.5-math-7b": (
         Qwen2Config(
             vocab_size=152064,
@@ -84,20 +96,23 @@ def test_adapter(parts):
     assert parts("qwen2.5-1.5b")["adapter"] == 36_929_536 * 16
 
 
-CARDS = {"qwen2.5-1.5b": 15.8, "qwen2.5-math-7b": 14.5, "llama-3.1-8b": 14}  # GB
+MODELS |= {f"{name}-t4": MODELS[name] for name in ("qwen2.5-1.5b", "qwen2.5-math-7b")}
+CARDS = {"qwen2.5-1.5b": 15.8, "qwen2.5-math-7b": 42, "llama-3.1-8b": 42}  # GB free, of 16 and 40 GiB
+T4 = 15.6  # of 16 GB
 
 
 @pytest.mark.parametrize("preset", MODELS)
 def test_presets_fit(parts, preset):
     """Every preset fits the cards that it names, without the error below."""
-    require_fit(parts(preset), free=CARDS[preset] * GB)
+    card = T4 if preset.endswith("-t4") else CARDS[preset]
+    require_fit(parts(preset, gpu=card), free=card * GB)
 
 
 def test_too_small(parts):
     with pytest.raises(SystemExit, match="the weights need most of it: change train.load_in_4bit"):
-        require_fit(parts("qwen2.5-math-7b", load_in_4bit=False), free=14.5 * GB)
+        require_fit(parts("qwen2.5-math-7b"), free=14.5 * GB)
     with pytest.raises(SystemExit, match="the logits need most of it: change train.grpo.per_device_train_batch_size"):
-        require_fit(parts("qwen2.5-math-7b", grpo={"per_device_train_batch_size": 64}), free=14.5 * GB)
+        require_fit(parts("qwen2.5-math-7b-t4", grpo={"per_device_train_batch_size": 64}), free=14.5 * GB)
 
 
 def test_vllm_takes_its_share(parts):

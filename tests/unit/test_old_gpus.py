@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from backends.eval_vllm import attention
+from backends.eval_vllm import attention, require_invariance
 from backends.train_trl import require_vllms_attention
 from backends.train_unsloth import require_safe_standby
 
@@ -28,6 +28,15 @@ def test_refused(capability, check, setting):
     else:
         with pytest.raises(SystemExit, match="^error: .*capability 8.0.*: set train"):
             check({"grpo": {setting: True}})
+
+
+def test_batch_invariance(capability):
+    require_invariance({})
+    if capability >= (8, 0):
+        require_invariance({"batch_invariant": True})
+    else:
+        with pytest.raises(SystemExit, match="^error: .*capability 8.0.*: set eval.batch_invariant to false"):
+            require_invariance({"batch_invariant": True})
 
 
 def test_without_a_gpu():
