@@ -298,6 +298,10 @@ def speed(record):
     edit_provenance(record, lambda value: value["stages"][f"evaluate/{TASK}/base"].update(tokens_per_second=99999.0))
 
 
+def training_speed(record):
+    edit_provenance(record, lambda value: value["stages"]["train_grpo/grpo-seed0"].update(tokens_per_second=99999.0))
+
+
 def adapter(record):
     edit_provenance(
         record, lambda value: value["weights"].update({"adapters/grpo-seed0/adapter_model.safetensors": "0" * 64})
@@ -382,6 +386,7 @@ FORGED = {
     machine: (pages, "record.html: does not follow from the record's data"),
     seconds: (commands, "provenance.stages.train_grpo/grpo-seed0: 99999.0 seconds published, and the job took"),
     speed: (commands, "provenance.stages.evaluate/word_problems/base.tokens_per_second: 99999.0"),
+    training_speed: (commands, "provenance.stages.train_grpo/grpo-seed0.tokens_per_second: 99999.0"),
     adapter: (trainings, "hub/grpo-seed0.sha256: adapter/adapter_model.safetensors is not that of the record"),
     seed_of_command: (commands, "--seed: published 7, by the config 0"),
     model_of_command: (commands, "eval/word_problems/base/metrics.json: its command evaluates ['other/models/base']"),
