@@ -1,7 +1,9 @@
 """Which environment a run uses: the preset's profile, what is installed here, and the GPU that it may use."""
 
+import json
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -62,3 +64,21 @@ def test_another_environment(checkout):
     output = process.stdout + process.stderr
     assert process.returncode != 0 and "error: run tiny asks for environment gpu, and" in output, output
     assert "make gpu" in output and not (checkout.folder / "results/tiny").exists()
+
+
+def test_notebook(rerun, monkeypatch):
+    """Its four cells, with the tiny run: everything but the installation."""
+    cells = json.loads(Path("config/colab.ipynb").read_text())["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert len(code) == 4
+    (rerun.folder / ".venv").symlink_to(sys.prefix)
+    report = rerun.folder / "results/tiny/report.html"
+    report.unlink()
+    given = {"FOLDER": rerun.folder, "MAKE": "test -f Makefile", "CONFIG": "tiny.yaml"}
+    for name, value in given.items():
+        monkeypatch.setenv(name, str(value))
+    process = subprocess.run([sys.executable, "-c", "\n\n".join(code)], capture_output=True, text=True)
+    assert process.returncode == 0 and "McNemar" in process.stdout, process.stdout + process.stderr
+    assert report.exists()
+    default = Path(re.search(r'CONFIG", "([^"]+)"', code[2])[1])
+    assert yaml.safe_load(default.read_text())["environment"] == "t4"
