@@ -10,17 +10,19 @@ run: .venv/cpu ## make the environment and run the default run, from the downloa
 test: .venv/test ## make the environment with the test tools and run the test suite
 	pytest
 
-# A T4 (compute capability 7.5) has an environment of its own.
-CAPABILITY = $(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null)
+# A T4 (compute capability 7.5) has an environment of its own. Of several GPUs, the first that may be used decides.
+CAPABILITY = $(firstword $(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader $(if $(CUDA_VISIBLE_DEVICES),--id=$(CUDA_VISIBLE_DEVICES)) 2>/dev/null))
 gpu: ## make the environment that fits this machine's GPU
 	@command -v nvidia-smi >/dev/null || { echo "error: no nvidia-smi here: use a machine with an NVIDIA GPU, or make run"; exit 1; }
 	$(MAKE) .venv/$(if $(filter 7.5,$(CAPABILITY)),t4,gpu)
 
+# Each environment leaves a file of its name in .venv, which a run compares with its config. Another one's packages go first.
+VENV = $(PYTHON) -m venv $(if $(wildcard $(filter-out $@,.venv/cpu .venv/gpu .venv/t4)),--clear) .venv
 INSTALL := pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement
 
 # torch's CPU build where the machine's package indexes have it; else the public index's build with its CUDA libraries.
 .venv/cpu: envs/cpu.txt envs/cpu-torch.txt envs/cpu-torch-public.txt
-	$(PYTHON) -m venv .venv
+	$(VENV)
 	$(INSTALL) envs/cpu-torch.txt || $(INSTALL) envs/cpu-torch-public.txt
 	$(INSTALL) envs/cpu.txt
 	pip check
@@ -28,7 +30,7 @@ INSTALL := pip install --quiet --disable-pip-version-check --no-deps --require-h
 
 # For a GPU without containers: Linux, Python 3.12, a .venv of its own.
 .venv/gpu .venv/t4: .venv/%: envs/%.txt
-	$(PYTHON) -m venv .venv
+	$(VENV)
 	$(INSTALL) $<
 	pip check
 	touch $@

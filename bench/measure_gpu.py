@@ -252,7 +252,7 @@ def study(box, piece, seed):
     if not adapter.exists():
         seconds, output = box.script("train_grpo", box.out / "logs" / f"{piece}-train.log", **given)
     log = box.out / "logs" / f"{piece}-merge.log"
-    box.script("merge_lora", log, model=model, adapter=adapter, merged=merged)
+    box.script("merge_lora", log, merge_config=RECIPE["merge"], model=model, adapter=adapter, merged=merged)
     return {
         "train_s": seconds,
         "step_s": steps(output),

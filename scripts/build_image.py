@@ -37,8 +37,8 @@ def call(*command):
 
 def main(args):
     require("podman", "apptainer")
-    require_space(args.image, int(args.disk_gb * 1e9))
     settings = yaml.safe_load(read_text(args.images))[args.environment]
+    require_space(args.image, int(settings["disk_gb"] * 1e9))
     tag = f"localhost/{args.image.stem}"
     # Options for this machine only, such as a mirror's certificate or a different base image.
     more = shlex.split(os.environ.get("BUILD_IMAGE_OPTIONS", ""))
@@ -70,6 +70,5 @@ if __name__ == "__main__":
     parser.add_argument("--images", required=True, type=Path, help="containers/images.yaml")
     parser.add_argument("--definition", required=True, type=Path, help="containers/Containerfile")
     parser.add_argument("--locks", required=True, type=Path, nargs="+", help="the environment's lock files")
-    parser.add_argument("--disk-gb", type=float, default=5, help="free disk space required, in GB")
     parser.add_argument("--image", required=True, type=Path, help="the .sif to write")
     run(main, parser)

@@ -56,25 +56,6 @@ def dequantize(gguf):
     gguf.unlink()
 
 
-def require_savable(folder):
-    """Stop if merging could not write the model's settings again, which would show only after the training."""
-    from tempfile import TemporaryDirectory
-
-    from transformers import AutoConfig, GenerationConfig
-
-    with TemporaryDirectory() as scratch:
-        for name, kind in (("config.json", AutoConfig), ("generation_config.json", GenerationConfig)):
-            try:
-                if (folder / name).exists():
-                    kind.from_pretrained(folder).save_pretrained(scratch)
-            except ValueError as error:
-                reason = " ".join(str(error).split())[:300]
-                raise SystemExit(
-                    f"error: transformers reads the model's {name} but cannot write it again ({reason}): correct it "
-                    "in a copy of the model's folder, and give that folder as model.source"
-                ) from None
-
-
 def main(args):
     config = json.loads(args.model_config)
     require_space(args.model, int(config["disk_gb"] * 1e9))
@@ -84,7 +65,6 @@ def main(args):
         check_weights(folder, config["sha256"])
         for gguf in folder.glob("*.gguf"):
             dequantize(gguf)
-        require_savable(folder)
         require_plain_template(load_tokenizer(folder))  # what no prompt can mend stops here, not after an hour
         remove(folder / ".cache")  # the Hub client's notes on its download: times, no content
         write_json(folder / "environment.json", environment())

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from backends.determinism import fix
-from backends.next_token import logit_differences, next_token_logits
+from backends.next_token import logit_differences, next_token_logits, release
 from backends.tokenizer import load_tokenizer
 from stage.checksums import model_rule, require_intact
 from stage.files import read_json, read_jsonl, replacing, require_space, tree_size, write_json
@@ -107,6 +107,7 @@ def parity(args, problems):
     tokenizer = load_tokenizer(args.merged, json.loads(args.prompt_config)["prefill"])
 
     def logits(folder, label, **options):
+        release()
         policy = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **options).eval()
         return next_token_logits(policy, tokenizer, prompts, f"compare {args.gguf.name}, {label}")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from backends.decoding import decoding, inherit_nothing
 from backends.determinism import fix
+from backends.quantisation import quantised
 from backends.tokenizer import load_tokenizer
 from reasoning.contamination import halves, verbatim
 from speed.grouped_attention import attention_for
@@ -15,8 +16,19 @@ from stage.files import read_jsonl, write_json
 from stage.screen import progress, run
 
 
-def complete(model, questions, settings, label):
-    """Yield the model's continuation of the first half of each question, in order; `model` is its directory."""
+def loading(settings, device):
+    """The arguments of from_pretrained for the config section `eval`: the model as it is evaluated, also in NF4."""
+    if quantised(settings):
+        return quantised(settings)
+    # Layers that do not fit on the GPU stay in CPU memory.
+    return {"device_map": "auto" if device == "cuda" else None}
+
+
+def complete(model, questions, settings, size, label):
+    """Yield the model's continuation of the first half of each question, in order and in batches of `size`.
+
+    `model` is its directory, `settings` is the config section `eval`.
+    """
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -25,9 +37,9 @@ def complete(model, questions, settings, label):
         model,
         dtype=getattr(torch, settings["dtype"]),
         attn_implementation=attention_for(device),
-        device_map="auto" if device == "cuda" else None,  # layers that do not fit on the GPU stay in CPU memory
+        **loading(settings, device),
     )
-    tokenizer, size = load_tokenizer(model), settings["batch_size"]
+    tokenizer = load_tokenizer(model)
     policy = inherit_nothing(policy, **decoding({"do_sample": False}, model, tokenizer))
     for start in progress(range(0, len(questions), size), label, -(-len(questions) // size), "batch"):
         pairs = [halves(question) for question in questions[start : start + size]]
@@ -41,10 +53,12 @@ def main(args):
     settings = json.loads(args.eval_config)
     require_intact(args.model, "download_model")
     require_intact(args.data, "format_gsm8k")
-    problems = read_jsonl(args.data)[: args.problems]
+    probe = json.loads(args.probe_config)
+    problems = read_jsonl(args.data)[: probe["problems"]]
     fix(settings["seed"], settings["threads"])
     questions = [problem["prompt"][-1]["content"] for problem in problems]
-    completions = complete(args.model, questions, settings, f"probe the base model on {args.probe.stem}")
+    label = f"probe the base model on {args.probe.stem}"
+    completions = complete(args.model, questions, settings, probe["batch_size"], label)
     items = [
         {"id": problem["id"], "second": halves(question)[1], "completion": completion}
         for problem, question, completion in zip(problems, questions, completions, strict=True)
@@ -55,7 +69,7 @@ def main(args):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--eval-config", required=True, help="the config section `eval`, as JSON")
-    parser.add_argument("--problems", required=True, type=int, help="number of problems")
+    parser.add_argument("--probe-config", required=True, help="the config section `probe`, as JSON")
     parser.add_argument("--model", required=True, type=Path, help="directory of the base model")
     parser.add_argument("--data", required=True, type=Path, help="formatted problems, JSONL")
     parser.add_argument("--probe", required=True, type=Path, help="JSON to write")

@@ -26,6 +26,7 @@ def main(args):
         args.command,
         results,
         samples={(p.parent.parent.name, p.parent.name): read_jsonl(p) for p in args.samples},
+        histories=histories,
         figures={name: svg(figure) for name, figure in drawn.items()},
         citation=yaml.safe_load(read_text(args.citation)),
     )

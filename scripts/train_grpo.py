@@ -15,7 +15,8 @@ from backends.chat_template import require_plain_template
 from backends.checkpoints import keep_checkpoints, latest
 from backends.decoding import inherit_nothing, stop_tokens
 from backends.determinism import fix
-from backends.gpu_memory import peak
+from backends.gpu_memory import KL_POSITIONS, KL_ROLLOUTS, longest, peak
+from backends.limits import stop_at_limits
 from backends.tokenizer import load_tokenizer, token_ids
 from reasoning.rewards import reward_functions
 from stage.checksums import require_intact, seal
@@ -24,16 +25,18 @@ from stage.files import read_json, read_jsonl, remove, replacing, write_json
 from stage.resume import fingerprint
 from stage.screen import Progress, run, say
 
-KL_ROLLOUTS = 2
-
 # TRL's timings, which would make the history differ from run to run.
 CLOCK = {"step_time", "train_runtime", "train_samples_per_second", "train_steps_per_second", "total_flos"}
 
 
+# Arguments that a trainer may set by itself, because they are of evaluation during training, of which there is none.
+UNUSED = {"bf16_full_eval", "fp16_full_eval"}
+
+
 def require_requested(wanted, used):
     """Stop if the training arguments `used` are not those `wanted`, which TRL made of the settings."""
-    if changed := [key for key in wanted if used.get(key) != wanted[key]]:
-        found = ", ".join(f"{key} from {wanted[key]!r} to {used.get(key)!r}" for key in changed)
+    if changed := [key for key in wanted.keys() - UNUSED if used.get(key) != wanted[key]]:
+        found = ", ".join(f"{key} from {wanted[key]!r} to {used.get(key)!r}" for key in sorted(changed))
         raise SystemExit(
             f"error: the backend changes the training settings, {found}: set the value you want under train.grpo, or "
             "set train.backend to trl"
@@ -110,7 +113,12 @@ def log_kl(trainer, tokenizer, rollouts):
     from transformers import TrainerCallback
 
     def logits(ids, mask, length):
-        return trainer.model(ids, attention_mask=mask, logits_to_keep=length + 1).logits[:, :-1].float().log_softmax(-1)
+        # On the right there is no padding, which Unsloth would silently count as tokens.
+        return trainer.model(ids, attention_mask=mask, logits_to_keep=length + 1).logits[:, :-1]
+
+    def divergence(policy, base):
+        policy, base = policy.float().log_softmax(-1), base.float().log_softmax(-1)
+        return (policy.exp() * (policy - base)).sum(-1)
 
     @torch.no_grad()
     def kl():
@@ -125,7 +133,9 @@ def log_kl(trainer, tokenizer, rollouts):
         policy = logits(ids, mask, length)
         with trainer.model.disable_adapter():
             base = logits(ids, mask, length)
-        return (((policy.exp() * (policy - base)).sum(-1) * sampled).sum() / sampled.sum()).item()
+        # In chunks: of a large vocabulary's values in float32, all positions would need gigabytes.
+        pairs = zip(policy.split(KL_POSITIONS, 1), base.split(KL_POSITIONS, 1), strict=True)
+        return ((torch.cat([divergence(*pair) for pair in pairs], 1) * sampled).sum() / sampled.sum()).item()
 
     class LogKL(TrainerCallback):
         def on_log(self, args, state, control, logs=None, **_):
@@ -173,6 +183,7 @@ def main(args):
         require_plain_template(tokenizer, chats, prompt)
         policy = inherit_nothing(policy, eos_token_id=stop_tokens(args.model, tokenizer))
 
+        from accelerate.utils import set_seed
         from datasets import Dataset  # after the backend: some must be imported before TRL
         from trl import GRPOConfig, GRPOTrainer
 
@@ -189,6 +200,8 @@ def main(args):
             report_to=[],
             save_strategy="no",
         )
+        if settings["grpo"].get("use_vllm"):  # else vLLM reserves room for the longest text that the model could read
+            own["vllm_max_model_length"] = longest(tokenizer, chats) + settings["grpo"]["max_completion_length"]
         fields = stated(original(GRPOConfig), own | settings["grpo"])
         wanted = asked(GRPOConfig, fields)
         trainer = GRPOTrainer(
@@ -203,11 +216,13 @@ def main(args):
         require_same_prompts(trainer, load_tokenizer(args.model, prompt["prefill"]), chats)
         log_kl(trainer, tokenizer, rollouts)
         show_progress(trainer, f"train {args.adapter.name}")
+        stop_at_limits(trainer, settings["limits"], sum(weights))
         keep_checkpoints(trainer, args.checkpoint_steps, args.checkpoint_minutes)
         if (checkpoint := latest(working)) and writes:
             exact = "" if settings["grpo"]["use_cpu"] else "; on a GPU, bits may differ from an uninterrupted run"
             say(f"  train {args.adapter.name}: resumes from {checkpoint.name}{exact}")
         before = adapter_values(trainer.model)
+        set_seed(args.seed, device_specific=True)  # as TRL did; vLLM's engine has since seeded the process with its own
         trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
         require_learning(trainer.model, before)
         save_adapter(trainer.model, folder, args.source)

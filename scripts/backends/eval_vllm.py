@@ -28,6 +28,28 @@ def sampling_fields(decoding, seed):
     return given | {"seed": seed, "detokenize": False}
 
 
+def attention():
+    """What vLLM is told of attention: nothing, but before compute capability 8.0 the kernels that work there.
+
+    vLLM 0.19 would take FlashInfer, which compiles itself with nvcc and is broken there; newer versions take Triton's.
+    """
+    import torch
+
+    old = torch.cuda.is_available() and torch.cuda.get_device_capability() < (8, 0)
+    return {"attention_backend": "TRITON_ATTN"} if old else {}
+
+
+def require_invariance(settings):
+    """Stop if `eval.batch_invariant` asks for kernels that this GPU does not have (vLLM 0.26: capability 8.0)."""
+    import torch
+
+    if settings.get("batch_invariant") and torch.cuda.is_available() and torch.cuda.get_device_capability() < (8, 0):
+        raise SystemExit(
+            "error: vLLM's batch-invariant mode needs a GPU of compute capability 8.0 or newer: set "
+            "eval.batch_invariant to false"
+        )
+
+
 def generate(model, tokenizer, prompts, settings, decoding, starts):
     """Yield `(completion text, number of sampled tokens, truncated)` for each prompt of some batches, in order.
 
@@ -37,9 +59,12 @@ def generate(model, tokenizer, prompts, settings, decoding, starts):
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # in this process: seeded and stopped with it
     os.environ["VLLM_NO_USAGE_STATS"] = "1"
     os.environ.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")  # which compiles itself with nvcc if it finds that
+    require_invariance(settings)
+    # Read on import; the config alone decides, because it is a part of the protocol.
+    os.environ["VLLM_BATCH_INVARIANT"] = str(int(settings.get("batch_invariant", False)))
     from vllm import LLM, SamplingParams, TokensPrompt
 
-    engine = {"dtype": settings["dtype"], "seed": settings["seed"]} | settings.get("engine", {})
+    engine = {"dtype": settings["dtype"], "seed": settings["seed"]} | attention() | settings.get("engine", {})
     # generation_config="vllm": the settings are ours alone, not those of the model's own file.
     llm = LLM(model=str(model), tokenizer=str(model), generation_config="vllm", **engine)
     for start in starts:

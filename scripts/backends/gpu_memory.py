@@ -15,21 +15,25 @@ RUNTIME_BYTES = 1.2e9
 # Bytes per trained weight in float32: the weight, its gradient, and Adam's two moments in 32 or 8 bit.
 ADAM, ADAM_8BIT = 4 + 4 + 8, 4 + 4 + 2
 
+# The log's KL divergence needs the logits of so many rollouts twice, and in float32 of so many positions at once.
+KL_ROLLOUTS, KL_POSITIONS = 2, 64
+FLOAT32_COPIES = 5  # two of log-probabilities, and what they are made of and multiplied to
+
 # The settings that shrink each part.
 KEYS = {
     "weights": "train.load_in_4bit",
     "adapter": "train.lora.r or train.grpo.optim",
-    "rollouts": "train.grpo.vllm_gpu_memory_utilization or train.grpo.num_generations",
+    "rollouts": "train.grpo.vllm_gpu_memory_utilization or train.grpo.per_device_train_batch_size",
     "activations": "train.grpo.per_device_train_batch_size or train.grpo.gradient_checkpointing",
     "logits": "train.grpo.per_device_train_batch_size or train.grpo.max_completion_length",
 }
 
 
-def estimate(model, settings, prompt_tokens, total):
+def estimate(model, settings, prompt_tokens, total, shared_weights):
     """`{part: bytes}` for section `train` on a GPU of `total` bytes, prompts at most `prompt_tokens` long.
 
-    `model` is the directory of the base model, of which only its config is read. "runtime" is an allowance; the other
-    parts follow from shapes.
+    With `shared_weights`, vLLM computes with the trainer's weights and has no copy of its own. `model` is the directory
+    of the base model, of which only its config is read. "runtime" is an allowance; the rest follows from shapes.
     """
     import torch
     from peft import LoraConfig, get_peft_model
@@ -54,15 +58,21 @@ def estimate(model, settings, prompt_tokens, total):
     sequences = batch * grpo.get("steps_per_generation", grpo["gradient_accumulation_steps"])
     cache = sequences * length * token
     if grpo.get("use_vllm"):
-        cache = max(cache, grpo.get("vllm_gpu_memory_utilization", 0.3) * total - weights)
+        share = grpo.get("vllm_gpu_memory_utilization", 0.3) * total
+        one = length * token  # more wait, if the share has no room for them
+        cache = max(one, share - weights) if shared_weights else max(one + weights, share)
     layer = batch * length * config.hidden_size * LAYER_BYTES * width / 2
     kept = batch * length * config.hidden_size * config.num_hidden_layers * width
+    # The loss has logits, softmax and gradient; the divergence comes after it.
+    loss = batch * grpo["max_completion_length"] * config.vocab_size * 4 * 3
+    kept_logits = KL_ROLLOUTS * (grpo["max_completion_length"] + 1) * config.vocab_size * width * 2
+    divergence = kept_logits + KL_ROLLOUTS * KL_POSITIONS * config.vocab_size * 4 * FLOAT32_COPIES
     return {
         "weights": weights,
         "adapter": trained * (ADAM_8BIT if "8bit" in grpo.get("optim", "") else ADAM),
         "rollouts": cache,
         "activations": kept + layer if grpo["gradient_checkpointing"] else config.num_hidden_layers * layer,
-        "logits": batch * grpo["max_completion_length"] * config.vocab_size * 4 * 3,  # logits, softmax, gradient
+        "logits": max(loss, divergence),
         "runtime": RUNTIME_BYTES,
     }
 
@@ -89,7 +99,7 @@ def longest(tokenizer, chats):
     return max(map(len, token_ids(tokenizer, chats)))
 
 
-def require_memory(model, settings, prompt_tokens):
+def require_memory(model, settings, prompt_tokens, shared_weights):
     """Stop before a model is loaded if there is no GPU or too little memory on it; a CPU run passes."""
     import torch
 
@@ -106,7 +116,7 @@ def require_memory(model, settings, prompt_tokens):
             "false and train.grpo.fp16 to true"
         )
     free, total = torch.cuda.mem_get_info()
-    require_fit(estimate(model, settings, prompt_tokens, total), free)
+    require_fit(estimate(model, settings, prompt_tokens, total, shared_weights), free)
 
 
 def peak():

@@ -5,6 +5,20 @@ from backends.tokenizer import batch, token_ids
 BATCH = 50  # prompts
 
 
+def release():
+    """Free the models that nothing uses any more, before another one is loaded.
+
+    `share_prefix` makes a model refer to itself, so that without this it would keep the GPU's memory for a while, and
+    the next one would find the GPU full.
+    """
+    import gc
+
+    import torch
+
+    gc.collect()
+    torch.cuda.empty_cache()  # does nothing without a GPU
+
+
 def next_token_logits(policy, tokenizer, chats, label):
     """Logits of the first token of each completion, float32, shape (chats, vocabulary)."""
     import torch

@@ -2,8 +2,12 @@
 
 
 def quantised(settings):
-    """The arguments of from_pretrained for `train.load_in_4bit`, none if it is off."""
-    if not settings.get("load_in_4bit"):
+    """The arguments of from_pretrained if `settings`, a config section `train` or `eval`, say 4 bit, else none."""
+    asking = {
+        "train.load_in_4bit": settings.get("load_in_4bit"),
+        "eval.engine.quantization": settings.get("engine", {}).get("quantization"),
+    }
+    if not any(asking.values()):
         return {}
     import torch
     from accelerate import PartialState
@@ -12,8 +16,8 @@ def quantised(settings):
 
     if not is_bitsandbytes_available():
         raise SystemExit(
-            "error: train.load_in_4bit needs bitsandbytes, which the cpu environment lacks: use environment gpu or "
-            "t4, or set train.load_in_4bit to false"
+            f"error: {next(key for key in asking if asking[key])} needs bitsandbytes, which the cpu environment lacks: "
+            "use environment gpu or t4, or load the model in 16 bit"
         )
     nf4 = BitsAndBytesConfig(
         load_in_4bit=True,

@@ -26,6 +26,21 @@ def score_completions_only():
     trl.trainer.utils._use_triton = lambda device: True
 
 
+def require_vllms_attention(settings):
+    """Stop if vLLM would take an attention kernel that fails on this GPU.
+
+    Before compute capability 8.0, vLLM 0.19 takes FlashInfer, which compiles itself with nvcc and is broken there
+    (`_get_backend_priorities` in vllm/platforms/cuda.py). TRL makes the engine, and cannot be told to take another.
+    """
+    import torch
+
+    if settings["grpo"].get("use_vllm") and torch.cuda.is_available() and torch.cuda.get_device_capability() < (8, 0):
+        raise SystemExit(
+            "error: TRL's vLLM needs a GPU of compute capability 8.0 or newer: set train.backend to unsloth, or "
+            "train.grpo.use_vllm to false"
+        )
+
+
 def load(model, chats, settings, prefill, folder):
     """(policy, tokenizer, GRPOTrainer arguments) for the model in directory `model`.
 
@@ -42,7 +57,8 @@ def load(model, chats, settings, prefill, folder):
     from backends.tokenizer import load_tokenizer
 
     tokenizer = load_tokenizer(model, prefill)
-    require_memory(model, settings, longest(tokenizer, chats))
+    require_memory(model, settings, longest(tokenizer, chats), shared_weights=False)
+    require_vllms_attention(settings)
     score_completions_only()
     device = "cpu" if settings["grpo"]["use_cpu"] else "cuda"
     policy = AutoModelForCausalLM.from_pretrained(

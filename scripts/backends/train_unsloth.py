@@ -1,13 +1,16 @@
 """Train with Unsloth on one GPU: 4- or 16-bit base model, rollouts from vLLM, which shares the weights."""
 
 import os
+from functools import wraps
+
+CACHE = "unsloth_compiled_cache"
 
 
 def environment(settings, folder):
     """The environment variables that Unsloth and vLLM read on import."""
     return {
         # Unsloth generates its trainer from TRL's and imports it from this folder: keep it with the adapter.
-        "UNSLOTH_COMPILE_LOCATION": str(folder / "unsloth_compiled_cache"),
+        "UNSLOTH_COMPILE_LOCATION": str(folder / CACHE),
         "UNSLOTH_DISABLE_STATISTICS": "1",
         "VLLM_NO_USAGE_STATS": "1",
         # FlashInfer compiles itself if it finds nvcc, and vLLM then refuses it on a T4: avoid it everywhere.
@@ -29,6 +32,19 @@ def require_safe_standby(settings):
         )
 
 
+def in_folder(load_lora, folder):
+    """Unsloth's `load_lora`, which writes the adapter's config under a relative name, writing it into `folder`.
+
+    In the working directory, two trainings would write the same file.
+    """
+
+    @wraps(load_lora)
+    def load(name, *arguments, **options):
+        return load_lora(str(folder / name), *arguments, **options)
+
+    return load
+
+
 def load(model, chats, settings, prefill, folder):
     """(policy, tokenizer, GRPOTrainer arguments) for the model in directory `model`; as in `train_trl`.
 
@@ -42,6 +58,7 @@ def load(model, chats, settings, prefill, folder):
             "train.backend to trl"
         )
     require_safe_standby(settings)
+    seed = torch.initial_seed()  # read now: vLLM's engine seeds the process with its own
     folder.mkdir(parents=True, exist_ok=True)
     os.environ |= environment(settings, folder)
     from unsloth import FastLanguageModel  # before transformers, which it patches  # isort: skip
@@ -50,7 +67,7 @@ def load(model, chats, settings, prefill, folder):
 
     grpo, lora = settings["grpo"], settings["lora"]
     prompt_tokens = longest(load_tokenizer(model, prefill), chats)
-    require_memory(model, settings, prompt_tokens)
+    require_memory(model, settings, prompt_tokens, shared_weights=True)
     policy, tokenizer = FastLanguageModel.from_pretrained(
         model_name=str(model),
         use_exact_model_name=True,
@@ -60,13 +77,15 @@ def load(model, chats, settings, prefill, folder):
         fast_inference=grpo["use_vllm"],
         gpu_memory_utilization=grpo.get("vllm_gpu_memory_utilization", 0.3),  # TRL's default
         max_lora_rank=lora["r"],
-        random_state=torch.initial_seed(),
+        random_state=seed,
     )
     policy = FastLanguageModel.get_peft_model(
         policy,
         **lora,
         # "unsloth" offloads checkpointed activations to CPU memory.
         use_gradient_checkpointing="unsloth" if grpo["gradient_checkpointing"] else False,
-        random_state=torch.initial_seed(),
+        random_state=seed,
     )
+    if hasattr(policy, "load_lora"):
+        policy.load_lora = in_folder(policy.load_lora, folder / CACHE)
     return policy, prepared(tokenizer, prefill), {}

@@ -15,6 +15,7 @@ from record.compared import mismatches
 from record.jobs import jobs
 from record.layout import JOBS, in_record, record_files
 from record.repository import git, section_of
+from record.trainings import histories
 
 POLICY = re.compile(r"(?<=/)(base|\w+-seed\d+)(?=[/.]|$)")
 # What a command has to state, without which it would not be bound to anything.
@@ -120,6 +121,10 @@ def check_times(record, provenance, found):
             if not math.isclose(cost["tokens_per_second"] * cost["seconds"], sampled, rel_tol=0.05):
                 yield f"{address}.tokens_per_second: {cost['tokens_per_second']} are not its tokens in its seconds"
         if rule == "train_grpo":
+            policy = Path(stage).name
+            read = float(histories(record, [policy])[policy][-1]["num_tokens"])
+            if not math.isclose(cost["tokens_per_second"] * cost["seconds"], read, rel_tol=0.05):
+                yield f"{address}.tokens_per_second: {cost['tokens_per_second']} are not its tokens in its seconds"
             held = read_json(record / "training" / Path(stage).name / "gpu_memory.json")
             if cost.get("gpu") != held["gpu"]:
                 yield f"{address}.gpu: {cost.get('gpu')!r}, and the training had {held['gpu']!r}"

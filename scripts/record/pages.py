@@ -46,6 +46,7 @@ def page_of(record, scope, command, provenance=None):
         command,
         results,
         samples={(task, p): read_samples(record, task, p) for task in results["tasks"] for p in policies},
+        histories=histories(record, trained_in_order(results)),
         figures={name: svg(figure) for name, figure in figures.items()},
         citation=yaml.safe_load(read_text(record / "CITATION.cff")),
         provenance=provenance,

@@ -1,5 +1,6 @@
 """The provenance of a record: commit, machine, time and memory of each stage, digests of the weights."""
 
+import csv
 import os
 import platform
 import subprocess
@@ -14,8 +15,8 @@ WRITES = ("jinja2", "matplotlib", "rocrate")  # pages, figures and the crate
 def stages(logs, results):
     """Wall time in seconds and peak memory in GB of each stage, from Snakemake's benchmark files.
 
-    Evaluations also have sampled tokens per second, over the whole stage including loading the model. Training on a GPU
-    also has the GPU's name and peak memory.
+    Evaluations also have sampled tokens per second, trainings tokens of prompts and completions, over the whole stage
+    including loading the model. Training on a GPU also has the GPU's name and peak memory.
     """
     found = {}
     for path in sorted(logs.rglob("*.tsv")):
@@ -29,6 +30,8 @@ def stages(logs, results):
             sampled = metrics["n"] * metrics["completion_tokens"]["mean"]
             found[str(name)]["tokens_per_second"] = round(sampled / seconds, 1)
         if name.parts[0] == "train_grpo":
+            *_, last = csv.DictReader(read_text(results / "training" / name.name / "history.csv").splitlines())
+            found[str(name)]["tokens_per_second"] = round(float(last["num_tokens"]) / seconds, 1)
             held = read_json(results / "training" / name.name / "gpu_memory.json")
             if held["gpu"]:
                 found[str(name)] |= {"gpu": held["gpu"], "gpu_peak_gb": round(held["peak_bytes"] / 1e9, 2)}

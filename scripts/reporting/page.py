@@ -4,6 +4,7 @@ from reasoning.rows import marked_task, rows
 
 from reporting.latex import bibtex
 from reporting.templates import fill
+from reporting.training import health
 from reporting.words import claim, claims_over_seeds, several_environments
 
 
@@ -15,8 +16,10 @@ def examples(base, policy, count=3):
     return {"won": won[:count], "lost": lost[:count]}
 
 
-def page(template, config, command, results, samples, figures, citation, provenance=None):
+def page(template, config, command, results, samples, histories, figures, citation, provenance=None):
     """The report as HTML. `samples` is `{(task, policy): samples}`, `figures` is `{name: SVG}`.
+
+    `histories` is `{policy: rows of history.csv}`.
 
     `provenance` is that of a published record; without it, the page names no machine or time, so that the same numbers
     give the same bytes everywhere.
@@ -39,6 +42,7 @@ def page(template, config, command, results, samples, figures, citation, provena
         },
         marked={task: marked_task(task, entry) for task, entry in results["tasks"].items()},
         examples=shown,
+        trainings={policy: health(rows) for policy, rows in histories.items()},
         figures=figures,
         bibtex=bibtex(citation),
         several_environments=several_environments(results["environments"]),

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 PROMPTS = [[{"role": "user", "content": f"{a} + {b}"}] for a in range(4) for b in range(3)]
@@ -54,6 +55,24 @@ def test_greedy(tiny_model, prefill):
     ours = generate("transformers", tiny_model, SETTINGS | {"threads": 2}, prefill)
     assert generate("vllm", tiny_model, SETTINGS, prefill) == ours
     assert len(ours) == len(PROMPTS)
+
+
+def test_what_is_set_exists():
+    """What backends/eval_vllm.py may give vLLM, and the presets; unknown fields would be errors on a GPU only."""
+    program = """
+import dataclasses, json
+from vllm import EngineArgs, envs
+from vllm.v1.attention.backends.registry import AttentionBackendEnum
+fields = [field.name for field in dataclasses.fields(EngineArgs)]
+known = [hasattr(envs, "VLLM_BATCH_INVARIANT"), "TRITON_ATTN" in AttentionBackendEnum.__members__]
+print("FOUND", json.dumps([fields, *known]))
+"""
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    (line,) = [line for line in process.stdout.splitlines() if line.startswith("FOUND ")]
+    fields, *known = json.loads(line.removeprefix("FOUND "))
+    presets = [yaml.safe_load(path.read_text()) for path in (ROOT / "config").glob("*.yaml")]
+    given = {key for preset in presets for key in preset.get("eval", {}).get("engine", {})}
+    assert {"attention_backend", *given} <= {*fields} and known == [True, True]
 
 
 def test_sampled(tiny_model):

@@ -153,15 +153,6 @@ def test_a_folder_holds_one_model(tmp_path, files, ok):
             main["check_weights"](tmp_path, pinned)
 
 
-def test_settings_that_cannot_be_saved(checkout, tiny_model):
-    """transformers refuses them when the merged model is written, after the training."""
-    shutil.copytree(tiny_model, checkout.folder / "model")
-    path = checkout.folder / "model/generation_config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"do_sample": False, "temperature": 0.6}))
-    (line,) = script(checkout, "download_model", "--model-config", model_settings(), "--model", "base")
-    assert "cannot write it again" in line and not (checkout.folder / "base").exists()
-
-
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -259,7 +259,11 @@ def merge(record):
 
 
 def merge_difference(record):
-    edit_json(record / "merge/grpo-seed0.json", lambda value: value.update(max_logit_difference=0.5))
+    edit_json(record / "merge/grpo-seed0.json", lambda value: value.update(mean_logit_difference=0.5))
+
+
+def merge_nothing(record):
+    edit_json(record / "merge/grpo-seed0.json", lambda value: value["tensors"].update(largest_change=0.0))
 
 
 def merge_weights(record):
@@ -292,6 +296,10 @@ def seconds(record):
 
 def speed(record):
     edit_provenance(record, lambda value: value["stages"][f"evaluate/{TASK}/base"].update(tokens_per_second=99999.0))
+
+
+def training_speed(record):
+    edit_provenance(record, lambda value: value["stages"]["train_grpo/grpo-seed0"].update(tokens_per_second=99999.0))
 
 
 def adapter(record):
@@ -371,12 +379,14 @@ FORGED = {
     curves: (pages, "figures/curves.pdf: does not show the record's data"),
     merge: (trainings, "merge/grpo-seed0: problems: 100, by the config 4"),
     merge_difference: (trainings, "merge/grpo-seed0: logit differences"),
+    merge_nothing: (trainings, "merge/grpo-seed0: tensors: the adapter changed none"),
     merge_weights: (trainings, "eval/word_problems/grpo-seed0/metrics.weights.model.safetensors: published"),
     package: (trainings, "hub/grpo-seed0.sha256: model.safetensors is not that of the record"),
     commit: (repository, f"provenance.commit: {'0' * 40} is not in this clone"),
     machine: (pages, "record.html: does not follow from the record's data"),
     seconds: (commands, "provenance.stages.train_grpo/grpo-seed0: 99999.0 seconds published, and the job took"),
     speed: (commands, "provenance.stages.evaluate/word_problems/base.tokens_per_second: 99999.0"),
+    training_speed: (commands, "provenance.stages.train_grpo/grpo-seed0.tokens_per_second: 99999.0"),
     adapter: (trainings, "hub/grpo-seed0.sha256: adapter/adapter_model.safetensors is not that of the record"),
     seed_of_command: (commands, "--seed: published 7, by the config 0"),
     model_of_command: (commands, "eval/word_problems/base/metrics.json: its command evaluates ['other/models/base']"),

@@ -40,6 +40,7 @@ def test_base_and_policy_are_measured_alike(finished):
 def test_merge_is_faithful(finished):
     merge = json.loads((finished.folder / RESULTS / "merge/grpo-seed0.json").read_text())
     assert merge["agreement"] == 1.0 and merge["max_logit_difference"] < 1e-3
+    assert merge["tensors"]["merged"] == 10 and merge["tensors"]["largest_change"] > 0  # 5 matrices in each of 2 layers
 
 
 def test_history(finished):

@@ -9,20 +9,25 @@ FILES = sorted(Path("config").glob("*.yaml"))
 PRESETS = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}
 DEFAULT = PRESETS.pop("config")
 
-# Larger models train in 4 bit and float16, as on a T4, with smaller batches and learning rates. Top-level values (the
-# run's name, its environment) and section `model` always differ.
+# What a GPU preset may have otherwise than the others: what its model or a T4 needs. Top-level values (the run's name,
+# its environment) and section `model` always differ.
 MAY_DIFFER = {
+    "prompt.system",
+    "prompt.answer",
+    "prompt.format",
     "train.dtype",
     "train.load_in_4bit",
     "train.lora.r",
     "train.lora.lora_alpha",
     "train.grpo.bf16",
     "train.grpo.fp16",
-    "train.grpo.num_generations",
+    "train.grpo.max_steps",
     "train.grpo.per_device_train_batch_size",
     "train.grpo.gradient_accumulation_steps",
     "train.grpo.learning_rate",
     "train.grpo.optim",
+    "train.grpo.vllm_gpu_memory_utilization",
+    "eval.batch_invariant",
     "eval.dtype",
     "eval.engine.quantization",
 }
@@ -57,3 +62,33 @@ def test_gpu_presets_are_one_recipe():
     keys = set().union(*on_gpu.values())
     differ = {key for key in keys if any(values.get(key) != on_gpu[min(on_gpu)].get(key) for values in on_gpu.values())}
     assert differ == MAY_DIFFER
+
+
+ON_GPU = [name for name, preset in PRESETS.items() if not shared(preset)["train.grpo.use_cpu"]]
+
+
+@pytest.mark.parametrize("name", ON_GPU)
+def test_steps_of_sixteen_prompts(name):
+    """Of 8 completions each, whatever fits on the card at once."""
+    values = shared(PRESETS[name])
+    completions = values["train.grpo.per_device_train_batch_size"] * values["train.grpo.gradient_accumulation_steps"]
+    assert completions == 16 * values["train.grpo.num_generations"] == 128
+
+
+@pytest.mark.parametrize("name", ON_GPU)
+def test_number_formats(name):
+    """A T4 has no bfloat16 and no batch-invariant kernels; training and evaluation have one format."""
+    values, t4 = shared(PRESETS[name]), PRESETS[name]["environment"] == "t4"
+    assert t4 == name.endswith("-t4")
+    assert values["train.dtype"] == values["eval.dtype"] == ("float16" if t4 else "bfloat16")
+    assert (values.get("train.grpo.fp16", False), values["train.grpo.bf16"]) == (t4, not t4)
+    assert values.get("eval.batch_invariant", False) is not t4
+
+
+@pytest.mark.parametrize("name", ON_GPU)
+def test_profile(name):
+    """A preset's profile is the one of all images with the preset."""
+    profiles = {
+        folder: yaml.safe_load(Path("profiles", folder, "config.yaml").read_text()) for folder in ("apptainer", name)
+    }
+    assert profiles[name] == profiles["apptainer"] | {"configfile": [f"config/{name}.yaml"]}

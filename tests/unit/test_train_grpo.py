@@ -1,9 +1,16 @@
-"""A training that changed nothing stops, whatever its adapter began with."""
+"""What surrounds the trainer: did it train, with the settings that were asked for, and in how much memory?"""
 
 import runpy
+import types
+from collections import deque
 
 import pytest
 import torch
+from backends.gpu_memory import KL_POSITIONS, KL_ROLLOUTS
+from backends.tokenizer import load_tokenizer, token_ids
+from peft import LoraConfig, get_peft_model
+from torch.utils._python_dispatch import TorchDispatchMode
+from transformers import AutoModelForCausalLM
 
 TRAIN = runpy.run_path("scripts/train_grpo.py")
 
@@ -34,3 +41,56 @@ def test_learning(values, gradient, learned, decay):
     else:
         with pytest.raises(SystemExit, match="error: training changed nothing"):
             TRAIN["require_learning"](policy, before)
+
+
+def test_requested():
+    """Evaluation during training, of which there is none, is the trainer's own."""
+    wanted = {"beta": 0.0, "bf16_full_eval": False, "fp16_full_eval": False}
+    TRAIN["require_requested"](wanted, wanted | {"bf16_full_eval": True, "more": 1})
+    with pytest.raises(SystemExit, match="error: the backend changes the training settings, beta from 0.0 to 0.04"):
+        TRAIN["require_requested"](wanted, wanted | {"beta": 0.04})
+
+
+class Float32(TorchDispatchMode):
+    """Notes how many rows of `columns` values the largest float32 result has."""
+
+    def __init__(self, columns):
+        super().__init__()
+        self.columns, self.rows = columns, 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor) and result.dtype == torch.float32 and result.shape[-1:] == (self.columns,):
+            self.rows = max(self.rows, result.numel() // self.columns)
+        return result
+
+
+def test_kl(tiny_model):
+    """KL(policy || base) of the logged rollouts, without all positions' logits in float32, as in the GPU's estimate."""
+    tokenizer = load_tokenizer(tiny_model)
+    policy = get_peft_model(
+        AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.bfloat16),
+        LoraConfig(task_type="CAUSAL_LM", r=4, target_modules=["q_proj", "down_proj"]),
+    )
+    torch.manual_seed(0)
+    for name, value in policy.named_parameters():
+        if "lora_B" in name:
+            value.data.normal_(0, 0.5)
+    chats = [[{"role": "user", "content": text}] for text in ("1 + 1", "20 + 30")]
+    completions = [torch.randint(4, 260, (length,)).tolist() for length in (3 * KL_POSITIONS, 2 * KL_POSITIONS)]
+    added = []
+    trainer = types.SimpleNamespace(model=policy.eval(), add_callback=added.append)
+    TRAIN["log_kl"](trainer, tokenizer, deque([(chats, completions)]))
+    logged = types.SimpleNamespace(log_history=[{}])
+    with Float32(policy.config.vocab_size) as seen:
+        added[0].on_log(types.SimpleNamespace(beta=0.0), logged, None, logs={"reward": 1.0})
+    total = 0.0
+    with torch.no_grad():
+        for prompt, completion in zip(token_ids(tokenizer, chats), completions, strict=True):
+            ids = torch.tensor([[*prompt, *completion]])
+            a = policy(ids).logits[0, len(prompt) - 1 : -1].double().log_softmax(-1)
+            with policy.disable_adapter():
+                b = policy(ids).logits[0, len(prompt) - 1 : -1].double().log_softmax(-1)
+            total += (a.exp() * (a - b)).sum().item()
+    assert logged.log_history[0]["kl"] == pytest.approx(total / sum(map(len, completions)), rel=0.02)
+    assert 0 < seen.rows <= KL_ROLLOUTS * KL_POSITIONS

@@ -22,13 +22,18 @@ IMAGES, DEFINITION = f"{ROOT}containers/images.yaml", f"{ROOT}containers/Contain
 
 def image():
     """containers/<environment>-<digest>.sif, with the digest of everything that the image is built from."""
-    made_of = json.dumps(read_yaml("containers/images.yaml")[config["environment"]], sort_keys=True)
+    settings = read_yaml("containers/images.yaml")[config["environment"]]
+    made_of = json.dumps({key: settings[key] for key in ("base", "apt_options")}, sort_keys=True)
     files = (DEFINITION, f"{ROOT}Makefile", *LOCKS)
     content = "\0".join([made_of, *(Path(path).read_text(encoding="utf-8") for path in files)])
     return f"containers/{config['environment']}-{hashlib.sha256(content.encode()).hexdigest()[:12]}.sif"
 
 
 IMAGE = image()
+
+# Apptainer's --cleanenv hides it, and a job on a shared machine would take another job's GPU.
+if "CUDA_VISIBLE_DEVICES" in os.environ:
+    os.environ["APPTAINERENV_CUDA_VISIBLE_DEVICES"] = os.environ["CUDA_VISIBLE_DEVICES"]
 
 # Whether the rules run in it.
 IMAGED = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
@@ -46,6 +51,21 @@ def require_gpu():
         raise WorkflowError(
             f"this machine has no NVIDIA GPU (no nvidia-smi on the PATH), and run {config['run']} needs one: use a "
             "machine with a GPU, or the default run, which needs none"
+        )
+
+
+def require_environment():
+    """Stop before the first job if the Makefile installed other packages here than those of the config's environment.
+
+    It leaves a file of the environment's name in the folder of this Python; who installed packages otherwise knows which.
+    """
+    known = [path.stem for path in Path(ROOT, "envs").glob("*.in")]
+    made = [name for name in sorted(known) if Path(sys.prefix, name).is_file()]
+    if made and config["environment"] not in made and workflow.local_exec and not IMAGED:
+        raise WorkflowError(
+            f"error: run {config['run']} asks for environment {config['environment']}, and {sys.prefix} has "
+            f"{', '.join(made)}: make the other one (make gpu finds the one for this machine's GPU), use the profile of "
+            "the preset, or set environment in your config to what is installed"
         )
 
 
@@ -135,6 +155,7 @@ def require_training():
 def require_machine():
     """Check that this machine can run the planned jobs, before the first one starts; dry-runs skip this."""
     require_gpu()
+    require_environment()
     require_image()
     require_folders()
     require_network()

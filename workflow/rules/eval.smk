@@ -91,14 +91,14 @@ rule probe_contamination:
     params:
         env=MODEL_ENV,
         eval=section_of_task("eval"),
-        problems=config["probe"]["problems"],
+        probe=settings("probe"),
     message:
         "Probe the base model for contamination with {wildcards.task}"
     shell:
         r"""
         {params.env} python {input.script:q} \
             --eval-config {params.eval:q} \
-            --problems {params.problems} \
+            --probe-config {params.probe:q} \
             --model {input.model:q} \
             --data {input.data:q} \
             --probe {output.probe:q} \

@@ -71,13 +71,16 @@ rule merge_lora:
         "<logs>/merge_lora/{arm}-seed{seed}.log",
     benchmark:
         "<logs>/merge_lora/{arm}-seed{seed}.tsv"
+    threads: config["merge"]["threads"]
     params:
         env=MODEL_ENV,
+        merge=settings("merge"),
     message:
         "Merge {wildcards.arm}, seed {wildcards.seed}, into the base model"
     shell:
         r"""
         {params.env} python {input.script:q} \
+            --merge-config {params.merge:q} \
             --model {input.model:q} \
             --adapter {input.adapter:q} \
             --merged {output.merged:q} \
@@ -86,7 +89,7 @@ rule merge_lora:
 
 
 rule check_merge:
-    """Compare the logits of the merged and the adapted base model."""
+    """Compute every merged tensor again, and compare the logits of the merged and the adapted base model."""
     input:
         script=stage("check_merge"),
         modules=modules("check_merge"),
