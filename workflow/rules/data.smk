@@ -13,6 +13,7 @@ rule download_model:
     log:
         "<logs>/download_model.log",
     cache: True
+    localrule: True
     params:
         model=settings("model"),
         source=contents(config["model"]["source"]),
@@ -40,6 +41,7 @@ rule download_data:
         "<logs>/download_data/{task}.log",
     cache: True
     priority: 1
+    localrule: True
     params:
         task=task_settings,
         source=lambda wildcards: contents(config["tasks"][wildcards.task]["source"]),
@@ -72,6 +74,8 @@ rule format_gsm8k:
         "<logs>/format_gsm8k/{task}.log",
     cache: True
     priority: 1
+    resources:
+        **asks("format_gsm8k"),
     params:
         prompt=section_of_task("prompt"),
         task=task_settings,
@@ -104,6 +108,8 @@ rule export_croissant:
         json="<results>/croissant/{task}.json",
     log:
         "<logs>/export_croissant/{task}.log",
+    resources:
+        **asks("export_croissant"),
     params:
         task=task_settings,
     message:

@@ -33,6 +33,10 @@ IMAGE = image()
 # Whether the rules run in it.
 IMAGED = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
 
+# The GPUs that a cluster or the user has assigned, also to the jobs in containers that hide the host's environment.
+if "CUDA_VISIBLE_DEVICES" in os.environ:
+    os.environ["APPTAINERENV_CUDA_VISIBLE_DEVICES"] = os.environ["CUDA_VISIBLE_DEVICES"]
+
 
 def launch(processes):
     """The command that starts a training script: python, or torchrun with one process per GPU for accelerate."""

@@ -5,6 +5,8 @@ import fcntl
 import os
 import shutil
 import signal
+import subprocess
+import time
 from pathlib import Path
 
 import psutil
@@ -13,8 +15,11 @@ import psutil
 def forget_killed_runs():
     """Remove the lock of a run that was killed, so that the same command goes on; a live run keeps its lock.
 
-    A live run holds `.snakemake/run.lock`, which the system gives back when its process ends, however it ends.
+    A live run holds `.snakemake/run.lock`, which the system gives back when its process ends, however it ends. Jobs on
+    other machines, which read this too, leave it alone.
     """
+    if not workflow.is_main_process:
+        return
     held = Path(".snakemake/run.lock")
     held.parent.mkdir(exist_ok=True)
     file = held.open("a")
@@ -24,6 +29,28 @@ def forget_killed_runs():
         return
     shutil.rmtree(".snakemake/locks", ignore_errors=True)
     forget_killed_runs.held = file  # open as long as this process lives
+
+
+def left_jobs():
+    """The Slurm jobs of this folder, by id. The executor names a job's rule in its comment."""
+    listing = ["squeue", "--me", "--noheader", "--format", "%i|%Z|%k"]
+    lines = subprocess.run(listing, capture_output=True, text=True).stdout.splitlines()
+    found = [line.split("|", 2) for line in lines]
+    return [job for job, folder, comment in found if folder == os.getcwd() and comment.startswith("rule_")]
+
+
+def cancel_left_jobs():
+    """Cancel the Slurm jobs that a killed run left, and wait for their end: they would write what the new ones write.
+
+    This run holds the folder's lock, so all jobs that are there before its first are of earlier runs.
+    """
+    if workflow.local_exec or not shutil.which("squeue"):
+        return
+    for _ in range(60):
+        if not (left := left_jobs()):
+            break
+        subprocess.run(["scancel", *left])
+        time.sleep(1)
 
 
 def drop_checkpoints():

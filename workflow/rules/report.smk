@@ -19,6 +19,8 @@ rule tabulate_results:
         text="<results>/{scope}table.txt",
     log:
         "<logs>/{scope}tabulate_results.log",
+    resources:
+        **asks("tabulate_results"),
     params:
         run=config["run"],
         policy=trained_policies()[0],
@@ -62,6 +64,8 @@ rule report:
         table="<results>/{scope}table.tex",
     log:
         "<logs>/{scope}report.log",
+    resources:
+        **asks("report"),
     params:
         config=settings(),
         command=lambda wildcards: command(place("<results>/config.json"), *filter(None, [wildcards.scope.rstrip("/")])),

@@ -21,7 +21,7 @@ rule train_grpo:
         "<logs>/train_grpo/{arm}-seed{seed}.tsv"
     threads: config["train"]["threads"] * config["train"]["processes"]
     resources:
-        gpu=config["train"]["processes"],
+        **asks("train_grpo", training_gpus),
         # Resources, because unlike params they may change without another training.
         checkpoint_steps=config["checkpoints"]["steps"],
         checkpoint_minutes=config["checkpoints"]["minutes"],
@@ -71,6 +71,8 @@ rule merge_lora:
         "<logs>/merge_lora/{arm}-seed{seed}.log",
     benchmark:
         "<logs>/merge_lora/{arm}-seed{seed}.tsv"
+    resources:
+        **asks("merge_lora"),
     params:
         env=MODEL_ENV,
     message:
@@ -102,7 +104,7 @@ rule check_merge:
         "<logs>/check_merge/{arm}-seed{seed}.tsv"
     threads: config["merge"]["threads"]
     resources:
-        gpu=1,
+        **asks("check_merge", one_gpu),
     params:
         env=MODEL_ENV,
         merge=settings("merge"),
