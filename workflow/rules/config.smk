@@ -1,5 +1,6 @@
 # The config: the package's defaults overridden by the user's settings, and validated.
 import copy
+import itertools
 import runpy
 
 import jsonschema
@@ -27,6 +28,33 @@ def trained_policies(scope=""):
     """The policies that the run trains; in scope "controls/", including its controls."""
     names = runpy.run_path(f"{ROOT}scripts/reasoning/policies.py")
     return names["trained_policies"](config, controls=bool(scope))
+
+
+def sweep():
+    """The sweep's settings by the name of their arm, `{<arm>_<value>_…: {values, settings, policies}}`; none without axes.
+
+    Every arm with one value of every axis: `values` names them, `settings` is what they override, and `policies` are
+    those of the run's seeds.
+    """
+    found = {}
+    for arm, *chosen in itertools.product(config["arms"], *config["sweep"].values()) if config["sweep"] else ():
+        values, settings = dict(zip(config["sweep"], chosen, strict=True)), copy.deepcopy(config["arms"][arm])
+        for axis, value in values.items():
+            update_config(settings, copy.deepcopy(config["sweep"][axis][value]))
+        name = "_".join([arm, *chosen])
+        policies = [f"{name}-seed{seed}" for seed in config["seeds"]]
+        found[name] = {"values": {"arm": arm} | values, "settings": settings, "policies": policies}
+    return found
+
+
+def add_dev_task():
+    """Settings are chosen on dev: `<task>_dev`, which is the run's task, but evaluated on its dev split."""
+    task = config["tasks"][config["task"]]
+    twin = task | {"eval": task.get("eval", {}) | {"split": "dev"}}
+    if config["sweep"] and config["tasks"].setdefault(DEV_TASK, twin) != twin:
+        raise WorkflowError(
+            f"config: the sweep names its task {DEV_TASK}, and there is another of that name: rename it"
+        )
 
 
 def check_patterns():
@@ -59,7 +87,7 @@ def check_config():
         raise WorkflowError(f"config: there is no task {task}; tasks has {', '.join(config['tasks'])}")
     for section, names in (
         ("tasks", [*config["tasks"]]),
-        ("arms and controls.arms", [*config["arms"], *config["controls"]["arms"]]),
+        ("arms, controls.arms and sweep", [*config["arms"], *config["controls"]["arms"], *sweep()]),
     ):
         for name in names:
             if [other.lower() for other in names].count(name.lower()) > 1:
@@ -79,3 +107,7 @@ def with_defaults(given):
 config = completed(config)
 check_config()
 config = with_defaults(config)
+DEV_TASK = f"{config['task']}_dev"
+add_dev_task()
+SWEEP = sweep()
+ARMS = config["arms"] | config["controls"]["arms"] | {name: each["settings"] for name, each in SWEEP.items()}

@@ -123,7 +123,7 @@ def require_training():
     arms = {job.wildcards.arm: job for job in planned(rules.train_grpo)}
     if not arms or IMAGED or not workflow.local_exec:
         return
-    settings = [job.params.train for job in arms.values()]
+    settings = in_file(list(dict.fromkeys(job.params.train for job in arms.values())))
     program = [sys.executable, f"{ROOT}scripts/preflight.py", "--eval-backend", config["eval"]["backend"]]
     process = subprocess.run([*program, "--train-configs", *settings], capture_output=True, encoding="utf-8")
     if process.returncode:

@@ -11,16 +11,30 @@ def argument(value):
 
     The file is named after its content, so that Snakemake still compares values.
     """
-    text = json.dumps(value, sort_keys=True)
+    return in_file([json.dumps(value, sort_keys=True)])[0]
+
+
+def in_file(words):
+    """Arguments as they are, or one `@<file>` with one a line if they are too long for a command line."""
+    text = "\n".join(words)
     if len(text) <= LONGEST:
-        return text
+        return words
     path = Path(".snakemake/settings", f"{hashlib.sha256(text.encode()).hexdigest()}.json")
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_suffix(f".{os.getpid()}")
         new.write_text(text, encoding="utf-8")
         new.replace(path)
-    return f"@{path}"
+    return [f"@{path}"]
+
+
+def listed(name):
+    """A param function: the paths of an input, or `@<file>`, which lists them, if they are too long for a command line."""
+
+    def paths(wildcards, input):
+        return in_file([input[name]] if isinstance(input[name], str) else list(input[name]))
+
+    return paths
 
 
 def settings(*keys):
@@ -68,8 +82,7 @@ def arm_settings(section):
 
     def merged(wildcards):
         value = copy.deepcopy(config[section])
-        arms = config["arms"] | config["controls"]["arms"]
-        update_config(value, arms[wildcards.arm].get(section, {}))
+        update_config(value, ARMS[wildcards.arm].get(section, {}))
         return argument(value)
 
     return merged
