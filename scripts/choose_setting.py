@@ -11,23 +11,27 @@ from stage.screen import run
 
 
 def main(args):
-    metrics = read_json(args.evaluations / "base" / "metrics.json")
-    base = read_jsonl(args.evaluations / "base" / "samples.jsonl")
     settings = json.loads(args.settings)
+    bases = {each["base"]: read(args.evaluations / each["base"]) for each in settings.values()}
     for each in settings.values():
-        folders = [args.evaluations / policy for policy in each["policies"]]
-        for folder in folders:
-            require_equal(metrics, read_json(folder / "metrics.json"))
-        samples = [read_jsonl(folder / "samples.jsonl") for folder in folders]
-        each["score"] = compare_over_seeds([base], samples)[args.headline]
+        metrics, base = bases[each["base"]]
+        found = [read(args.evaluations / policy) for policy in each["policies"]]
+        for of_policy, _ in found:
+            require_equal(metrics, of_policy)
+        each["score"] = compare_over_seeds([base], [samples for _, samples in found])[args.headline]
     chosen = max(sorted(settings), key=lambda name: settings[name]["score"]["mean"])
     split = metrics["protocol"]["split"]
     write_json(args.choice, {"chosen": chosen, "settings": settings, "headline": args.headline, "split": split})
 
 
+def read(folder):
+    """`(metrics, samples)` of an evaluation."""
+    return read_json(folder / "metrics.json"), read_jsonl(folder / "samples.jsonl")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", required=True, help="{arm: {values, settings, policies}} as JSON")
+    parser.add_argument("--settings", required=True, help="{arm: {values, settings, base, policies}} as JSON")
     parser.add_argument("--headline", required=True, choices=EXTRACTORS, help="the extractor that decides")
     parser.add_argument(
         "--evaluations", required=True, type=Path, help="eval/<task>_dev, with a folder for each policy"

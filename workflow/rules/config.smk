@@ -1,7 +1,6 @@
 # The config: the package's defaults overridden by the user's settings, and validated.
 import copy
 import itertools
-import runpy
 
 import jsonschema
 from snakemake.utils import update_config, validate
@@ -26,25 +25,43 @@ def explain(error):
 
 def trained_policies(scope=""):
     """The policies that the run trains; in scope "controls/", including its controls."""
-    names = runpy.run_path(f"{ROOT}scripts/reasoning/policies.py")
-    return names["trained_policies"](config, controls=bool(scope))
+    return definitions("scripts/reasoning/policies.py")["trained_policies"](config, controls=bool(scope))
 
 
 def sweep():
-    """The sweep's settings by the name of their arm, `{<arm>_<value>_…: {values, settings, policies}}`; none without axes.
+    """The sweep's settings by the name of their arm, `{<arm>_<value>_…: {values, settings, base, policies}}`.
 
-    Every arm with one value of every axis: `values` names them, `settings` is what they override, and `policies` are
-    those of the run's seeds.
+    Every arm with one value of every axis, none without axes: `values` names them, `settings` is what they override,
+    `base` is the base model, named after the values that choose it, and `policies` are those of the run's seeds.
     """
     found = {}
     for arm, *chosen in itertools.product(config["arms"], *config["sweep"].values()) if config["sweep"] else ():
-        values, settings = dict(zip(config["sweep"], chosen, strict=True)), copy.deepcopy(config["arms"][arm])
+        values, settings, base = (
+            dict(zip(config["sweep"], chosen, strict=True)),
+            copy.deepcopy(config["arms"][arm]),
+            "base",
+        )
         for axis, value in values.items():
             update_config(settings, copy.deepcopy(config["sweep"][axis][value]))
+            base += f"_{value}" if "model" in config["sweep"][axis][value] else ""
         name = "_".join([arm, *chosen])
         policies = [f"{name}-seed{seed}" for seed in config["seeds"]]
-        found[name] = {"values": {"arm": arm} | values, "settings": settings, "policies": policies}
+        found[name] = {"values": {"arm": arm} | values, "settings": settings, "base": base, "policies": policies}
     return found
+
+
+def base_models():
+    """The section `model` of each base model, by its name: `base`, and those of the sweep."""
+    found = {"base": config["model"]}
+    for each in SWEEP.values():
+        found[each["base"]] = copy.deepcopy(config["model"])
+        update_config(found[each["base"]], each["settings"].get("model", {}))
+    return found
+
+
+def base_of(arm):
+    """The name of the base model that an arm trains."""
+    return SWEEP[arm]["base"] if arm in SWEEP else "base"
 
 
 def add_dev_task():
@@ -110,4 +127,5 @@ config = with_defaults(config)
 DEV_TASK = f"{config['task']}_dev"
 add_dev_task()
 SWEEP = sweep()
+BASES = base_models()
 ARMS = config["arms"] | config["controls"]["arms"] | {name: each["settings"] for name, each in SWEEP.items()}

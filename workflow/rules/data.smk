@@ -28,6 +28,21 @@ rule download_model:
         """
 
 
+use rule download_model as download_swept_model with:
+    input:
+        script=stage("download_model"),
+        modules=lambda wildcards: modules("download_model", source(BASES[wildcards.base]["source"])),
+    output:
+        model=update(directory("<results>/models/{base}")),
+    log:
+        "<logs>/download_model/{base}.log",
+    params:
+        model=lambda wildcards: argument(BASES[wildcards.base]),
+        source=lambda wildcards: contents(BASES[wildcards.base]["source"]),
+    message:
+        "Download the base model {wildcards.base}"
+
+
 rule download_data:
     """Fetch a task's splits and check them against their pins."""
     input:

@@ -73,7 +73,8 @@ def planned(rule):
 def sources():
     """The sources from which something is to be fetched."""
     tasks = [config["tasks"][job.wildcards.task]["source"] for job in planned(rules.download_data)]
-    return tasks + [config["model"]["source"] for _ in planned(rules.download_model)]
+    swept = [BASES[job.wildcards.base]["source"] for job in planned(rules.download_swept_model)]
+    return tasks + swept + [config["model"]["source"] for _ in planned(rules.download_model)]
 
 
 def require_folders():
@@ -108,7 +109,8 @@ def require_disk():
         config["model"]["disk_gb"] * 1e9
     )
     merged = len(planned(rules.merge_lora)) if config["keep"]["merged_models"] else bool(planned(rules.merge_lora))
-    count = len(planned(rules.download_model)) + merged + len(planned(rules.export_gguf))
+    downloads = [*planned(rules.download_model), *planned(rules.download_swept_model)]
+    count = len(downloads) + merged + len(planned(rules.export_gguf))
     folder = next(path for path in (here.absolute(), *here.absolute().parents) if path.exists())
     free = shutil.disk_usage(folder).free
     if count * size > free:

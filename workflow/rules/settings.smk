@@ -2,6 +2,7 @@
 import hashlib
 import os
 import shlex
+from functools import cache
 
 LONGEST = 2**14  # Snakemake gives a whole command to the shell as one argument, and Linux takes 2**17 bytes in one
 
@@ -52,14 +53,13 @@ def settings(*keys):
 
 def task_settings(wildcards):
     """The settings of the task in the path, without its overrides of other sections."""
-    names = runpy.run_path(f"{ROOT}scripts/reasoning/overrides.py")
-    value = {key: value for key, value in config["tasks"][wildcards.task].items() if key not in names["OVERRIDABLE"]}
-    return argument(value)
+    overridable = definitions("scripts/reasoning/overrides.py")["OVERRIDABLE"]
+    return argument({key: value for key, value in config["tasks"][wildcards.task].items() if key not in overridable})
 
 
 def of_task(section, task):
     """Section `prompt` or `eval` as a task overrides it."""
-    return runpy.run_path(f"{ROOT}scripts/reasoning/overrides.py")["of_task"](config, section, task)
+    return definitions("scripts/reasoning/overrides.py")["of_task"](config, section, task)
 
 
 def section_of_task(section, task=None):
@@ -117,14 +117,20 @@ def overlaid_by():
     return [os.path.relpath(path) for path in workflow.config_settings.configfiles]
 
 
+@cache
+def short_names():
+    """What makes this config without its whole file: None, for nothing, or the preset of the run's name."""
+    preset = f"config/{config['run']}.yaml"
+    ways = {None: {}} | ({preset: read_yaml(preset)} if f"{ROOT}{preset}" in overlays() else {})
+    return [name for name, given in ways.items() if with_defaults(given) == config]
+
+
 def command(file, *targets):
     """What to type in a clean clone to make this run; `file` holds its whole config, for who has no shorter way.
 
     A preset is named by its own file, and the default run by none.
     """
-    preset = f"config/{config['run']}.yaml"
-    ways = {None: {}} | ({preset: read_yaml(preset)} if f"{ROOT}{preset}" in overlays() else {})
-    named = next((name for name, given in ways.items() if with_defaults(given) == config), file)
+    named = next(iter(short_names()), file)
     profile = ["--profile profiles/apptainer"] if IMAGED else []
     overlay = [f"--configfile {shlex.quote(named)}", *(["--"] if targets else [])] if named else []
     return " ".join(["snakemake --cores 1", *profile, *overlay, *targets])

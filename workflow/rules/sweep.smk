@@ -2,18 +2,18 @@
 # a figure. Only the chosen setting's policies are evaluated on the test split.
 
 
-def swept(pattern, *others):
-    """The files of `pattern` on dev, of all settings and seeds."""
+def swept(pattern):
+    """The files of `pattern` on dev, of all settings, seeds and base models."""
     policies = [policy for each in SWEEP.values() for policy in each["policies"]]
-    return collect(pattern, task=DEV_TASK, policy=[*others, *policies])
+    return collect(pattern, task=DEV_TASK, policy=[*dict.fromkeys(each["base"] for each in SWEEP.values()), *policies])
 
 
-def chosen(pattern, *others):
-    """An input function: the files of `pattern` on the run's task, of the chosen setting's policies."""
+def chosen(pattern):
+    """An input function: the files of `pattern` on the run's task, of the chosen setting's base model and policies."""
 
     def files(wildcards):
         name = json.loads(Path(checkpoints.choose_setting.get().output.choice).read_text(encoding="utf-8"))["chosen"]
-        return collect(pattern, task=config["task"], policy=[*others, *SWEEP[name]["policies"]])
+        return collect(pattern, task=config["task"], policy=[SWEEP[name]["base"], *SWEEP[name]["policies"]])
 
     return files
 
@@ -30,8 +30,8 @@ checkpoint choose_setting:
     input:
         script=stage("choose_setting"),
         modules=modules("choose_setting"),
-        metrics=swept("<results>/eval/{task}/{policy}/metrics.json", "base"),
-        samples=swept("<results>/eval/{task}/{policy}/samples.jsonl", "base"),
+        metrics=swept("<results>/eval/{task}/{policy}/metrics.json"),
+        samples=swept("<results>/eval/{task}/{policy}/samples.jsonl"),
     output:
         choice="<results>/sweep/choice.json",
     log:
@@ -61,8 +61,8 @@ rule tabulate_sweep:
         script=stage("tabulate_sweep"),
         modules=modules("tabulate_sweep"),
         choice="<results>/sweep/choice.json",
-        metrics=chosen("<results>/eval/{task}/{policy}/metrics.json", "base"),
-        samples=chosen("<results>/eval/{task}/{policy}/samples.jsonl", "base"),
+        metrics=chosen("<results>/eval/{task}/{policy}/metrics.json"),
+        samples=chosen("<results>/eval/{task}/{policy}/samples.jsonl"),
     output:
         table=report("<results>/sweep/table.csv", category="Sweep"),
         text="<results>/sweep/table.txt",

@@ -2,12 +2,17 @@
 # merge/<policy>.json.
 
 
+def base_model(wildcards):
+    """The model that the arm in the path trains."""
+    return f"<results>/models/{base_of(wildcards.arm)}"
+
+
 rule train_grpo:
     """Train an adapter with GRPO; its history and settings go to training/<policy>/."""
     input:
         script=stage("train_grpo"),
         modules=modules("train_grpo", backend("train")),
-        model="<results>/models/base",
+        model=base_model,
         data=f"<results>/data/{config['task']}/train.jsonl",
     output:
         adapter=directory("<results>/adapters/{arm}-seed{seed}"),
@@ -32,7 +37,7 @@ rule train_grpo:
         train=arm_settings("train"),
         rewards=arm_settings("rewards"),
         prompt=section_of_task("prompt", config["task"]),
-        source=config["model"]["source"],
+        source=lambda wildcards: BASES[base_of(wildcards.arm)]["source"],
     message:
         "Train {wildcards.arm}, seed {wildcards.seed}"
     shell:
@@ -63,7 +68,7 @@ rule merge_lora:
     input:
         script=stage("merge_lora"),
         modules=modules("merge_lora"),
-        model="<results>/models/base",
+        model=base_model,
         adapter="<results>/adapters/{arm}-seed{seed}",
     output:
         merged=kept(directory("<results>/models/{arm}-seed{seed}")),
@@ -92,7 +97,7 @@ rule check_merge:
     input:
         script=stage("check_merge"),
         modules=modules("check_merge"),
-        model="<results>/models/base",
+        model=base_model,
         adapter="<results>/adapters/{arm}-seed{seed}",
         merged="<results>/models/{arm}-seed{seed}",
         data=f"<results>/data/{config['task']}/dev.jsonl",
