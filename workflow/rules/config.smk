@@ -1,6 +1,5 @@
 # The config: the package's defaults overridden by the user's settings, and validated.
 import copy
-import itertools
 
 import jsonschema
 from snakemake.utils import update_config, validate
@@ -26,52 +25,6 @@ def explain(error):
 def trained_policies(scope=""):
     """The policies that the run trains; in scope "controls/", including its controls."""
     return definitions("scripts/reasoning/policies.py")["trained_policies"](config, controls=bool(scope))
-
-
-def sweep():
-    """The sweep's settings by the name of their arm, `{<arm>_<value>_…: {values, settings, base, policies}}`.
-
-    Every arm with one value of every axis, none without axes: `values` names them, `settings` is what they override,
-    `base` is the base model, named after the values that choose it, and `policies` are those of the run's seeds.
-    """
-    found = {}
-    for arm, *chosen in itertools.product(config["arms"], *config["sweep"].values()) if config["sweep"] else ():
-        values, settings, base = (
-            dict(zip(config["sweep"], chosen, strict=True)),
-            copy.deepcopy(config["arms"][arm]),
-            "base",
-        )
-        for axis, value in values.items():
-            update_config(settings, copy.deepcopy(config["sweep"][axis][value]))
-            base += f"_{value}" if "model" in config["sweep"][axis][value] else ""
-        name = "_".join([arm, *chosen])
-        policies = [f"{name}-seed{seed}" for seed in config["seeds"]]
-        found[name] = {"values": {"arm": arm} | values, "settings": settings, "base": base, "policies": policies}
-    return found
-
-
-def base_models():
-    """The section `model` of each base model, by its name: `base`, and those of the sweep."""
-    found = {"base": config["model"]}
-    for each in SWEEP.values():
-        found[each["base"]] = copy.deepcopy(config["model"])
-        update_config(found[each["base"]], each["settings"].get("model", {}))
-    return found
-
-
-def base_of(arm):
-    """The name of the base model that an arm trains."""
-    return SWEEP[arm]["base"] if arm in SWEEP else "base"
-
-
-def add_dev_task():
-    """Settings are chosen on dev: `<task>_dev`, which is the run's task, but evaluated on its dev split."""
-    task = config["tasks"][config["task"]]
-    twin = task | {"eval": task.get("eval", {}) | {"split": "dev"}}
-    if config["sweep"] and config["tasks"].setdefault(DEV_TASK, twin) != twin:
-        raise WorkflowError(
-            f"config: the sweep names its task {DEV_TASK}, and there is another of that name: rename it"
-        )
 
 
 def check_patterns():

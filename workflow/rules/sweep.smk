@@ -2,29 +2,6 @@
 # a figure. Only the chosen setting's policies are evaluated on the test split.
 
 
-def swept(pattern):
-    """The files of `pattern` on dev, of all settings, seeds and base models."""
-    policies = [policy for each in SWEEP.values() for policy in each["policies"]]
-    return collect(pattern, task=DEV_TASK, policy=[*dict.fromkeys(each["base"] for each in SWEEP.values()), *policies])
-
-
-def chosen(pattern):
-    """An input function: the files of `pattern` on the run's task, of the chosen setting's base model and policies."""
-
-    def files(wildcards):
-        name = json.loads(Path(checkpoints.choose_setting.get().output.choice).read_text(encoding="utf-8"))["chosen"]
-        return collect(pattern, task=config["task"], policy=[SWEEP[name]["base"], *SWEEP[name]["policies"]])
-
-    return files
-
-
-def sweep_table(wildcards):
-    """The sweep's table, if the config has axes of settings."""
-    if not SWEEP:
-        raise WorkflowError("config: sweep has no axes: name the settings to choose from (config/README.md)")
-    return "<results>/sweep/table.csv"
-
-
 checkpoint choose_setting:
     """Choose the setting with the best mean over seeds on dev."""
     input:

@@ -2,11 +2,6 @@
 # merge/<policy>.json.
 
 
-def base_model(wildcards):
-    """The model that the arm in the path trains."""
-    return f"<results>/models/{base_of(wildcards.arm)}"
-
-
 rule train_grpo:
     """Train an adapter with GRPO; its history and settings go to training/<policy>/."""
     input:
