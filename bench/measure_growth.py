@@ -1,4 +1,4 @@
-"""How time and memory of the stages grow with problems, completions and seeds: real stages, in a copy of the repository.
+"""How time and memory of the stages grow with problems, completions and seeds, measured in a copy of the repository.
 
     python bench/measure_growth.py [--configfile config/<run>.yaml] >growth.json      # minutes for each value on a CPU
 

@@ -34,8 +34,8 @@ IMAGE = image()
 IMAGED = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
 
 # The GPUs that a cluster or the user has assigned, also to the jobs in containers that hide the host's environment.
-if "CUDA_VISIBLE_DEVICES" in os.environ:
-    os.environ["APPTAINERENV_CUDA_VISIBLE_DEVICES"] = os.environ["CUDA_VISIBLE_DEVICES"]
+if (assigned := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+    os.environ.update(APPTAINERENV_CUDA_VISIBLE_DEVICES=assigned)
 
 
 def launch(processes):
