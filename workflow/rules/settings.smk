@@ -30,7 +30,7 @@ def in_file(words):
 
 
 def listed(name):
-    """A param function: the paths of an input, or `@<file>`, which lists them, if they are too long for a command line."""
+    """A param function: the paths of an input, or `@<file>` with them if they are too long for a command line."""
 
     def paths(wildcards, input):
         return in_file([input[name]] if isinstance(input[name], str) else list(input[name]))

@@ -1,5 +1,5 @@
-# In: every setting's policies, evaluated on dev. Out: sweep/: the setting that is best on dev, its test score, a table and
-# a figure. Only the chosen setting's policies are evaluated on the test split.
+# In: every setting's policies, evaluated on dev. Out: sweep/: the setting that is best on dev, its test score, a table
+# and a figure. Only the chosen setting's policies are evaluated on the test split.
 
 
 checkpoint choose_setting:
