@@ -58,3 +58,5 @@ def test_images():
     assert images.keys() == ENVIRONMENTS.keys() - {"test", "contract", "slurm"}
     for image in images.values():
         assert re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", image["base"])
+        for published in image.get("published", {}).values():
+            assert re.fullmatch(r"[\w./:-]+@sha256:[0-9a-f]{64}", published)

@@ -21,14 +21,21 @@ IMAGES, DEFINITION = f"{ROOT}containers/images.yaml", f"{ROOT}containers/Contain
 
 
 def image():
-    """containers/<environment>-<digest>.sif, with the digest of everything that the image is built from."""
-    made_of = json.dumps(read_yaml("containers/images.yaml")[config["environment"]], sort_keys=True)
+    """`(name, published)` of the environment's image: its name has the digest of everything that it is built from.
+
+    `published` is the image of that name in a registry, by digest, as images.yaml states it, None if there is none.
+    """
+    made_of = read_yaml("containers/images.yaml")[config["environment"]]
+    published = made_of.pop("published", {})
     files = (DEFINITION, f"{ROOT}Makefile", *LOCKS)
-    content = "\0".join([made_of, *(Path(path).read_text(encoding="utf-8") for path in files)])
-    return f"containers/{config['environment']}-{hashlib.sha256(content.encode()).hexdigest()[:12]}.sif"
+    texts = [json.dumps(made_of, sort_keys=True), *(Path(path).read_text(encoding="utf-8") for path in files)]
+    name = f"{config['environment']}-{hashlib.sha256(chr(0).join(texts).encode()).hexdigest()[:12]}"
+    return name, published.get(name)
 
 
-IMAGE = image()
+IMAGE_NAME, PUBLISHED = image()
+LOCAL_IMAGE = f"containers/{IMAGE_NAME}.sif"
+IMAGE = f"docker://{PUBLISHED}" if PUBLISHED else LOCAL_IMAGE
 
 # Whether the rules run in it.
 IMAGED = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
@@ -54,15 +61,22 @@ def require_gpu():
 
 
 def require_image():
-    """Stop before the first job if jobs need an image that has not been built."""
-    if (
-        any(job.container_img and job.container_img_url == IMAGE for job in workflow.dag.needrun_jobs())
-        and not Path(IMAGE).exists()
-    ):
+    """Build the image before the first job that needs it, if it is neither here nor in a registry."""
+    needed = any(job.container_img and job.container_img_url == LOCAL_IMAGE for job in workflow.dag.needrun_jobs())
+    if not needed or Path(LOCAL_IMAGE).exists():
+        return
+    if not (shutil.which("podman") and shutil.which("apptainer")):
         raise WorkflowError(
-            f"there is no image {IMAGE}: build it with snakemake --cores 1 build_image, without the profile and with "
-            "the same --configfile"
+            f"error: there is no image {LOCAL_IMAGE}, and building it needs podman and apptainer: copy it from a machine "
+            "that has them, where snakemake --cores 1 build_image makes it with the same --configfile"
         )
+    print(f"Build the image for environment {config['environment']}", flush=True)
+    program = [sys.executable, f"{ROOT}scripts/build_image.py", "--environment", config["environment"]]
+    program += ["--images", IMAGES, "--definition", DEFINITION, "--locks", *LOCKS, "--image", LOCAL_IMAGE]
+    Path("logs").mkdir(exist_ok=True)
+    with open("logs/build_image.log", "w", encoding="utf-8") as log:
+        if subprocess.run(program, stderr=log).returncode:
+            raise WorkflowError("error: the image was not built: logs/build_image.log says why")
 
 
 def planned(rule):
