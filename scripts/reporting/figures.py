@@ -93,6 +93,24 @@ def changes(results, histories):
     return figure
 
 
+def settings(found, headline):
+    """The change of each setting of a sweep against the base model on dev, and of the chosen one on the test split.
+
+    `found` are the rows of reporting/sweep.py; intervals are for other seeds and other problems.
+    """
+    *tried, chosen = found
+    figure, axis = pyplot.subplots(figsize=(6, 0.8 + 0.25 * len(tried)))
+    for shown, shift in ((tried, -0.13), ([chosen], 0.13)):
+        scores = [row | {"value": row["difference"]} for row in shown]
+        interval(axis, scores, shift, f"{shown[0]['split']} split")
+    axis.axvline(0, color="0.6", linewidth=0.8)
+    axis.set_yticks(range(len(tried)), [row["setting"] for row in tried])
+    axis.set_ylim(len(tried) - 0.5, -0.5)
+    axis.set_title(f"change against the base model in points, {headline}, with 95 % interval over seeds and problems")
+    axis.legend(fontsize=7)
+    return figure
+
+
 def interval(axis, scores, shift, label):
     """Points with horizontal intervals, the first score at the top; proportions are drawn in percent."""
     values = [100 * score["value"] for score in scores]

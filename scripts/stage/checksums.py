@@ -35,7 +35,9 @@ def read_sums(path):
 
 def model_rule(model):
     """The rule that makes a model directory."""
-    return "download_model" if Path(model).name == "base" else "merge_lora"
+    if "-seed" in (name := Path(model).name):
+        return "merge_lora"
+    return "download_model" if name == "base" else "download_swept_model"
 
 
 def require_intact(path, rule):

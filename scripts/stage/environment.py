@@ -16,7 +16,7 @@ PACKAGES = (
 ).split()
 LOCK_FILES = Path(__file__).parents[2] / "envs"
 VENDOR = re.compile(r"^(?:vendor_id|CPU implementer)\s*: (.+)$", re.MULTILINE)  # in /proc/cpuinfo
-OF_THE_TESTS = ("contract.txt", "test.txt")  # which may be installed beside an environment
+BESIDE = ("contract.txt", "slurm.txt", "test.txt")  # which may be installed beside an environment
 
 
 def normalised(name):
@@ -67,7 +67,7 @@ def environment():
     here = installed()
     locks = {}
     for path in sorted(LOCK_FILES.glob("*.txt")):
-        wanted = pins(path) if path.name not in OF_THE_TESTS else {}
+        wanted = pins(path) if path.name not in BESIDE else {}
         if wanted and all(here.get(name) == version for name, version in wanted.items()):
             locks[f"envs/{path.name}"] = sha256(path)
     return {

@@ -4,6 +4,7 @@ import os
 import shutil
 
 import pytest
+import yaml
 from conftest import ROOT
 
 IMAGES = sorted((ROOT / "containers").glob("cpu-*.sif"))
@@ -37,6 +38,32 @@ def test_chain(checkout, finished):
     assert {"train_grpo", "evaluate", "download_model"} <= checkout.planned(*PROFILE).keys()
 
 
-def test_missing_image(checkout):
-    process = checkout.snakemake(*PROFILE)
-    assert process.returncode != 0 and "build_image" in process.stdout + process.stderr
+def test_the_run_builds_what_is_missing(checkout):
+    """If there is no image, the run builds it before its first job; here podman fails, and the log says why."""
+    podman = checkout.folder / "programs/podman"
+    podman.parent.mkdir()
+    podman.write_text("#!/bin/sh\necho no podman today >&2\nexit 1\n")
+    podman.chmod(0o755)
+    process = checkout.snakemake(*PROFILE, PATH=f"{podman.parent}{os.pathsep}{os.environ['PATH']}")
+    output = process.stdout + process.stderr
+    assert process.returncode != 0 and "Build the image for environment cpu" in output
+    assert "logs/build_image.log says why" in output
+    assert "no podman today" in (checkout.folder / "logs/build_image.log").read_text()
+    assert not (checkout.folder / "results").exists() or not list((checkout.folder / "results").glob("tiny"))
+
+
+def test_published_image(checkout):
+    """An image that is in a registry under the name that the definition has is pulled by digest, another is not."""
+    images = checkout.folder / "containers/images.yaml"
+    stated = yaml.safe_load(images.read_text())
+    name, reference = IMAGES[-1].stem, f"registry.invalid/reasoning@sha256:{'0' * 64}"
+    stated["cpu"]["published"] = {name: reference}
+    images.write_text(yaml.safe_dump(stated, sort_keys=False))
+    process = checkout.snakemake(*PROFILE, "--dry-run")
+    assert process.returncode == 0 and f"docker://{reference}" in process.stdout + process.stderr
+
+    stated["cpu"]["published"] = {"cpu-000000000000": reference}
+    images.write_text(yaml.safe_dump(stated, sort_keys=False))
+    use(checkout)
+    process = checkout.snakemake(*PROFILE, "--dry-run")
+    assert process.returncode == 0 and reference not in process.stdout + process.stderr

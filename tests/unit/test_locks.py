@@ -12,6 +12,7 @@ ENVIRONMENTS = {
     "t4": ["t4"],
     "test": ["test", "cpu"],
     "contract": ["contract"],
+    "slurm": ["slurm", "cpu"],
 }
 
 
@@ -54,6 +55,8 @@ def test_environments_share_their_versions():
 def test_images():
     """Each image has a lock file, and its base image has a digest."""
     images = yaml.safe_load(Path("containers/images.yaml").read_text())
-    assert images.keys() == ENVIRONMENTS.keys() - {"test", "contract"}
+    assert images.keys() == ENVIRONMENTS.keys() - {"test", "contract", "slurm"}
     for image in images.values():
         assert re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", image["base"])
+        for published in image.get("published", {}).values():
+            assert re.fullmatch(r"[\w./:-]+@sha256:[0-9a-f]{64}", published)

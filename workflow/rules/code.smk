@@ -3,6 +3,7 @@ import hashlib
 import io
 import json
 import os
+import runpy
 import sys
 import tarfile
 from functools import cache
@@ -83,6 +84,12 @@ ROOT = package_folder()
 def packaged(path):
     """A file of the package, flagged so that Snakemake adds no module's prefix to it."""
     return flag(f"{ROOT}{path}", PATH_MODIFIER_FLAG)
+
+
+@cache
+def definitions(path):
+    """What a file of the package defines, by name; it may import nothing of the package."""
+    return runpy.run_path(f"{ROOT}{path}")
 
 
 def place(path):

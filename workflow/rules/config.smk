@@ -1,6 +1,5 @@
 # The config: the package's defaults overridden by the user's settings, and validated.
 import copy
-import runpy
 
 import jsonschema
 from snakemake.utils import update_config, validate
@@ -25,8 +24,7 @@ def explain(error):
 
 def trained_policies(scope=""):
     """The policies that the run trains; in scope "controls/", including its controls."""
-    names = runpy.run_path(f"{ROOT}scripts/reasoning/policies.py")
-    return names["trained_policies"](config, controls=bool(scope))
+    return definitions("scripts/reasoning/policies.py")["trained_policies"](config, controls=bool(scope))
 
 
 def check_patterns():
@@ -59,7 +57,7 @@ def check_config():
         raise WorkflowError(f"config: there is no task {task}; tasks has {', '.join(config['tasks'])}")
     for section, names in (
         ("tasks", [*config["tasks"]]),
-        ("arms and controls.arms", [*config["arms"], *config["controls"]["arms"]]),
+        ("arms, controls.arms and sweep", [*config["arms"], *config["controls"]["arms"], *sweep()]),
     ):
         for name in names:
             if [other.lower() for other in names].count(name.lower()) > 1:
@@ -79,3 +77,8 @@ def with_defaults(given):
 config = completed(config)
 check_config()
 config = with_defaults(config)
+DEV_TASK = f"{config['task']}_dev"
+add_dev_task()
+SWEEP = sweep()
+BASES = base_models()
+ARMS = config["arms"] | config["controls"]["arms"] | {name: each["settings"] for name, each in SWEEP.items()}

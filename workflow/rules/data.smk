@@ -13,6 +13,7 @@ rule download_model:
     log:
         "<logs>/download_model.log",
     cache: True
+    localrule: True
     params:
         model=settings("model"),
         source=contents(config["model"]["source"]),
@@ -25,6 +26,21 @@ rule download_model:
             --model {output.model:q} \
             2>{log:q}
         """
+
+
+use rule download_model as download_swept_model with:
+    input:
+        script=stage("download_model"),
+        modules=lambda wildcards: modules("download_model", source(BASES[wildcards.base]["source"])),
+    output:
+        model=update(directory("<results>/models/{base}")),
+    log:
+        "<logs>/download_model/{base}.log",
+    params:
+        model=lambda wildcards: argument(BASES[wildcards.base]),
+        source=lambda wildcards: contents(BASES[wildcards.base]["source"]),
+    message:
+        "Download the base model {wildcards.base}"
 
 
 rule download_data:
@@ -40,6 +56,7 @@ rule download_data:
         "<logs>/download_data/{task}.log",
     cache: True
     priority: 1
+    localrule: True
     params:
         task=task_settings,
         source=lambda wildcards: contents(config["tasks"][wildcards.task]["source"]),
@@ -72,6 +89,8 @@ rule format_gsm8k:
         "<logs>/format_gsm8k/{task}.log",
     cache: True
     priority: 1
+    resources:
+        **asks("format_gsm8k"),
     params:
         prompt=section_of_task("prompt"),
         task=task_settings,
@@ -104,6 +123,8 @@ rule export_croissant:
         json="<results>/croissant/{task}.json",
     log:
         "<logs>/export_croissant/{task}.log",
+    resources:
+        **asks("export_croissant"),
     params:
         task=task_settings,
     message:

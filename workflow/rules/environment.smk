@@ -21,22 +21,33 @@ IMAGES, DEFINITION = f"{ROOT}containers/images.yaml", f"{ROOT}containers/Contain
 
 
 def image():
-    """containers/<environment>-<digest>.sif, with the digest of everything that the image is built from."""
+    """`(name, published)` of the environment's image: its name has the digest of everything that it is built from.
+
+    `published` is the image of that name in a registry, by digest, as images.yaml states it, None if there is none.
+    """
     settings = read_yaml("containers/images.yaml")[config["environment"]]
-    made_of = json.dumps({key: settings[key] for key in ("base", "apt_options")}, sort_keys=True)
+    made_of = {key: settings[key] for key in ("base", "apt_options")}
+    published = settings.get("published", {})
     files = (DEFINITION, f"{ROOT}Makefile", *LOCKS)
-    content = "\0".join([made_of, *(Path(path).read_text(encoding="utf-8") for path in files)])
-    return f"containers/{config['environment']}-{hashlib.sha256(content.encode()).hexdigest()[:12]}.sif"
+    texts = [json.dumps(made_of, sort_keys=True), *(Path(path).read_text(encoding="utf-8") for path in files)]
+    name = f"{config['environment']}-{hashlib.sha256(chr(0).join(texts).encode()).hexdigest()[:12]}"
+    return name, published.get(name)
 
 
-IMAGE = image()
+IMAGE_NAME, PUBLISHED = image()
+LOCAL_IMAGE = f"containers/{IMAGE_NAME}.sif"
+IMAGE = f"docker://{PUBLISHED}" if PUBLISHED else LOCAL_IMAGE
 
 # Apptainer's --cleanenv hides it, and a job on a shared machine would take another job's GPU.
-if "CUDA_VISIBLE_DEVICES" in os.environ:
-    os.environ["APPTAINERENV_CUDA_VISIBLE_DEVICES"] = os.environ["CUDA_VISIBLE_DEVICES"]
+if visible := os.environ.get("CUDA_VISIBLE_DEVICES"):
+    os.environ.update(APPTAINERENV_CUDA_VISIBLE_DEVICES=visible)
 
 # Whether the rules run in it.
 IMAGED = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
+
+# The GPUs that a cluster or the user has assigned, also to the jobs in containers that hide the host's environment.
+if (assigned := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+    os.environ.update(APPTAINERENV_CUDA_VISIBLE_DEVICES=assigned)
 
 
 def launch(processes):
@@ -57,28 +68,35 @@ def require_gpu():
 def require_environment():
     """Stop before the first job if the Makefile installed other packages here than those of the config's environment.
 
-    It leaves a file of the environment's name in the folder of this Python; who installed packages otherwise knows which.
+    It leaves a file of the environment's name in the folder of this Python.
     """
     known = [path.stem for path in Path(ROOT, "envs").glob("*.in")]
     made = [name for name in sorted(known) if Path(sys.prefix, name).is_file()]
     if made and config["environment"] not in made and workflow.local_exec and not IMAGED:
         raise WorkflowError(
             f"error: run {config['run']} asks for environment {config['environment']}, and {sys.prefix} has "
-            f"{', '.join(made)}: make the other one (make gpu finds the one for this machine's GPU), use the profile of "
-            "the preset, or set environment in your config to what is installed"
+            f"{', '.join(made)}: make the other one (make gpu finds the one for this machine's GPU), use the preset's "
+            "profile, or set environment in your config to what is installed"
         )
 
 
 def require_image():
-    """Stop before the first job if jobs need an image that has not been built."""
-    if (
-        any(job.container_img and job.container_img_url == IMAGE for job in workflow.dag.needrun_jobs())
-        and not Path(IMAGE).exists()
-    ):
+    """Build the image before the first job that needs it, if it is neither here nor in a registry."""
+    needed = any(job.container_img and job.container_img_url == LOCAL_IMAGE for job in workflow.dag.needrun_jobs())
+    if not needed or Path(LOCAL_IMAGE).exists():
+        return
+    if not (shutil.which("podman") and shutil.which("apptainer")):
         raise WorkflowError(
-            f"there is no image {IMAGE}: build it with snakemake --cores 1 build_image, without the profile and with "
-            "the same --configfile"
+            f"error: there is no image {LOCAL_IMAGE}, and building it needs podman and apptainer: copy it from a "
+            "machine that has them, where snakemake --cores 1 build_image makes it with the same --configfile"
         )
+    print(f"Build the image for environment {config['environment']}", flush=True)
+    program = [sys.executable, f"{ROOT}scripts/build_image.py", "--environment", config["environment"]]
+    program += ["--images", IMAGES, "--definition", DEFINITION, "--locks", *LOCKS, "--image", LOCAL_IMAGE]
+    Path("logs").mkdir(exist_ok=True)
+    with open("logs/build_image.log", "w", encoding="utf-8") as log:
+        if subprocess.run(program, stderr=log).returncode:
+            raise WorkflowError("error: the image was not built: logs/build_image.log says why")
 
 
 def planned(rule):
@@ -89,7 +107,8 @@ def planned(rule):
 def sources():
     """The sources from which something is to be fetched."""
     tasks = [config["tasks"][job.wildcards.task]["source"] for job in planned(rules.download_data)]
-    return tasks + [config["model"]["source"] for _ in planned(rules.download_model)]
+    swept = [BASES[job.wildcards.base]["source"] for job in planned(rules.download_swept_model)]
+    return tasks + swept + [config["model"]["source"] for _ in planned(rules.download_model)]
 
 
 def require_folders():
@@ -127,7 +146,8 @@ def require_disk():
         config["model"]["disk_gb"] * 1e9
     )
     merged = len(planned(rules.merge_lora)) if config["keep"]["merged_models"] else bool(planned(rules.merge_lora))
-    count = len(planned(rules.download_model)) + merged + len(planned(rules.export_gguf))
+    downloads = [*planned(rules.download_model), *planned(rules.download_swept_model)]
+    count = len(downloads) + merged + len(planned(rules.export_gguf))
     folder = next(path for path in (here.absolute(), *here.absolute().parents) if path.exists())
     free = shutil.disk_usage(folder).free
     needed = count * size + SMALL
@@ -144,7 +164,7 @@ def require_training():
     arms = {job.wildcards.arm: job for job in planned(rules.train_grpo)}
     if not arms or IMAGED or not workflow.local_exec:
         return
-    settings = [job.params.train for job in arms.values()]
+    settings = in_file(list(dict.fromkeys(job.params.train for job in arms.values())))
     program = [sys.executable, f"{ROOT}scripts/preflight.py", "--eval-backend", config["eval"]["backend"]]
     process = subprocess.run([*program, "--train-configs", *settings], capture_output=True, encoding="utf-8")
     if process.returncode:

@@ -19,7 +19,7 @@ rule evaluate:
     priority: 1  # before training: a prompt or a task that cannot be measured stops the run here
     threads: eval_threads
     resources:
-        gpu=1,
+        **asks("evaluate", eval_gpus),
     params:
         env=MODEL_ENV,
         eval=section_of_task("eval"),
@@ -58,6 +58,8 @@ rule compare:
         comparison="<results>/compare/{task}/{policy}.json",
     log:
         "<logs>/compare/{task}/{policy}.log",
+    resources:
+        **asks("compare"),
     message:
         "Compare {wildcards.policy} with the base model on {wildcards.task}"
     shell:
@@ -87,7 +89,7 @@ rule probe_contamination:
         "<logs>/probe_contamination/{task}.tsv"
     threads: eval_threads
     resources:
-        gpu=1,
+        **asks("probe_contamination", one_gpu),
     params:
         env=MODEL_ENV,
         eval=section_of_task("eval"),
@@ -116,6 +118,8 @@ rule export_lm_eval:
         yaml="<results>/lm_eval/{task}.yaml",
     log:
         "<logs>/export_lm_eval/{task}.log",
+    resources:
+        **asks("export_lm_eval"),
     params:
         prompt=section_of_task("prompt"),
         eval=section_of_task("eval"),

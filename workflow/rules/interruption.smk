@@ -5,6 +5,7 @@ import fcntl
 import os
 import shutil
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -14,8 +15,11 @@ import psutil
 def forget_killed_runs():
     """Remove the lock of a run that was killed, so that the same command goes on; a live run keeps its lock.
 
-    A live run holds `.snakemake/run.lock`, which the system gives back when its process ends, however it ends.
+    A live run holds `.snakemake/run.lock`, which the system gives back when its process ends, however it ends. Jobs on
+    other machines, which read this too, leave it alone.
     """
+    if not workflow.is_main_process:
+        return
     held = Path(".snakemake/run.lock")
     held.parent.mkdir(exist_ok=True)
     file = held.open("a")
@@ -34,6 +38,28 @@ def correct_times():
         with contextlib.suppress(FileNotFoundError):  # a job at work moves its files
             if path.lstat().st_mtime > now:
                 os.utime(path, (now, now), follow_symlinks=False)
+
+
+def left_jobs():
+    """The Slurm jobs of this folder, by id. The executor names a job's rule in its comment."""
+    listing = ["squeue", "--me", "--noheader", "--format", "%i|%Z|%k"]
+    lines = subprocess.run(listing, capture_output=True, text=True).stdout.splitlines()
+    found = [line.split("|", 2) for line in lines]
+    return [job for job, folder, comment in found if folder == os.getcwd() and comment.startswith("rule_")]
+
+
+def cancel_left_jobs():
+    """Cancel the Slurm jobs that a killed run left, and wait for their end: they would write what the new ones write.
+
+    This run holds the folder's lock, so all jobs that are there before its first are of earlier runs.
+    """
+    if workflow.local_exec or not shutil.which("squeue"):
+        return
+    for _ in range(60):
+        if not (left := left_jobs()):
+            break
+        subprocess.run(["scancel", *left])
+        time.sleep(1)
 
 
 def drop_checkpoints():

@@ -15,6 +15,8 @@ rule export_gguf:
     log:
         "<logs>/export_gguf/{policy}.log",
     threads: config["merge"]["threads"]
+    resources:
+        **asks("export_gguf"),
     params:
         env=MODEL_ENV,
         type=config["hub"]["gguf"] or "F16",
@@ -61,6 +63,8 @@ rule package_model:
         manifest="<results>/hub/{arm}-seed{seed}.sha256",
     log:
         "<logs>/package_model/{arm}-seed{seed}.log",
+    resources:
+        **asks("package_model"),
     params:
         config=settings(),
         train=arm_settings("train"),
@@ -101,6 +105,7 @@ rule upload_hub:
         receipt=update("<results>/hub/{policy}.json"),  # kept until replaced: it names the parent commit
     log:
         "<logs>/upload_hub/{policy}.log",
+    localrule: True
     params:
         hub=settings("hub"),
     message:
@@ -123,6 +128,7 @@ rule verify_pins:
         modules=modules("verify_pins", "scripts/sources/hf.py"),
     log:
         "logs/verify_pins.log",
+    localrule: True
     params:
         default=f"{ROOT}config/config.yaml",
         overlays=overlays(),
@@ -153,6 +159,8 @@ rule publish:
         sums=update(f"<published>/{config['run']}/SHA256SUMS"),  # the old record is kept until the new one is complete
     log:
         "<logs>/publish.log",
+    resources:
+        **asks("publish"),
     params:
         config=settings(),
         commands=[command(place(f"<published>/{config['run']}/config.json"), *target) for target in ([], ["controls"])],
@@ -181,6 +189,8 @@ rule verify:
         modules=modules("verify"),
     log:
         "logs/verify.log",
+    resources:
+        **asks("verify"),
     params:
         records=place("<published>"),
         results=str(Path(place("<results>")).parent),
@@ -203,12 +213,13 @@ rule build_image:
         modules=modules("build_image"),
     log:
         "logs/build_image.log",
+    localrule: True
     params:
         environment=config["environment"],
         images=IMAGES,
         definition=DEFINITION,
         locks=LOCKS,
-        image=IMAGE,
+        image=LOCAL_IMAGE,
     message:
         "Build the image for environment {params.environment}"
     shell:
@@ -219,5 +230,35 @@ rule build_image:
             --definition {params.definition:q} \
             --locks {params.locks:q} \
             --image {params.image:q} \
+            2>{log:q}
+        """
+
+
+rule push_image:
+    """Build the container image of the environment, and push it to the repository in IMAGE_REPOSITORY."""
+    input:
+        script=stage("build_image"),
+        modules=modules("build_image"),
+    log:
+        "logs/push_image.log",
+    localrule: True
+    params:
+        environment=config["environment"],
+        images=IMAGES,
+        definition=DEFINITION,
+        locks=LOCKS,
+        image=LOCAL_IMAGE,
+        to=os.environ.get("IMAGE_REPOSITORY", ""),
+    message:
+        "Build and push the image for environment {params.environment}"
+    shell:
+        r"""
+        python {input.script:q} \
+            --environment {params.environment} \
+            --images {params.images:q} \
+            --definition {params.definition:q} \
+            --locks {params.locks:q} \
+            --image {params.image:q} \
+            --push {params.to:q} \
             2>{log:q}
         """

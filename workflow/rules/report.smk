@@ -19,7 +19,15 @@ rule tabulate_results:
         text="<results>/{scope}table.txt",
     log:
         "<logs>/{scope}tabulate_results.log",
+    resources:
+        **asks("tabulate_results"),
     params:
+        metrics=listed("metrics"),
+        samples=listed("samples"),
+        comparisons=listed("comparisons"),
+        merges=listed("merges"),
+        probes=listed("probes"),
+        environments=listed("environments"),
         run=config["run"],
         policy=trained_policies()[0],
         headline=config["headline"],
@@ -31,12 +39,12 @@ rule tabulate_results:
             --run {params.run:q} \
             --policy {params.policy} \
             --headline {params.headline} \
-            --metrics {input.metrics:q} \
-            --samples {input.samples:q} \
-            --comparisons {input.comparisons:q} \
-            --merges {input.merges:q} \
-            --probes {input.probes:q} \
-            --environments {input.environments:q} \
+            --metrics {params.metrics:q} \
+            --samples {params.samples:q} \
+            --comparisons {params.comparisons:q} \
+            --merges {params.merges:q} \
+            --probes {params.probes:q} \
+            --environments {params.environments:q} \
             --results {output.results:q} \
             --table {output.table:q} \
             --text {output.text:q} \
@@ -62,7 +70,11 @@ rule report:
         table="<results>/{scope}table.tex",
     log:
         "<logs>/{scope}report.log",
+    resources:
+        **asks("report"),
     params:
+        histories=listed("histories"),
+        samples=listed("samples"),
         config=settings(),
         command=lambda wildcards: command(place("<results>/config.json"), *filter(None, [wildcards.scope.rstrip("/")])),
     message:
@@ -75,8 +87,8 @@ rule report:
             --template {input.template:q} \
             --citation {input.citation:q} \
             --results {input.results:q} \
-            --histories {input.histories:q} \
-            --samples {input.samples:q} \
+            --histories {params.histories:q} \
+            --samples {params.samples:q} \
             --config-file {output.config:q} \
             --html {output.html:q} \
             --figures {output.figures:q} \

@@ -60,7 +60,7 @@ def made_by(rule):
 
 def show_table():
     """Print the tables and the reports that this call has made, and where they are."""
-    for job in made_by(rules.tabulate_results.rule):
+    for job in [*made_by(rules.tabulate_results.rule), *made_by(rules.tabulate_sweep.rule)]:
         print(f"\n{Path(job.output.text).read_text(encoding='utf-8')}")
     for job in made_by(rules.report.rule):
         print(f"report: {job.output.html}", flush=True)

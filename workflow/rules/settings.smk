@@ -2,6 +2,7 @@
 import hashlib
 import os
 import shlex
+from functools import cache
 
 LONGEST = 2**14  # Snakemake gives a whole command to the shell as one argument, and Linux takes 2**17 bytes in one
 
@@ -11,16 +12,30 @@ def argument(value):
 
     The file is named after its content, so that Snakemake still compares values.
     """
-    text = json.dumps(value, sort_keys=True)
+    return in_file([json.dumps(value, sort_keys=True)])[0]
+
+
+def in_file(words):
+    """Arguments as they are, or one `@<file>` with one a line if they are too long for a command line."""
+    text = "\n".join(words)
     if len(text) <= LONGEST:
-        return text
+        return words
     path = Path(".snakemake/settings", f"{hashlib.sha256(text.encode()).hexdigest()}.json")
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_suffix(f".{os.getpid()}")
         new.write_text(text, encoding="utf-8")
         new.replace(path)
-    return f"@{path}"
+    return [f"@{path}"]
+
+
+def listed(name):
+    """A param function: the paths of an input, or `@<file>` with them if they are too long for a command line."""
+
+    def paths(wildcards, input):
+        return in_file([input[name]] if isinstance(input[name], str) else list(input[name]))
+
+    return paths
 
 
 def settings(*keys):
@@ -38,14 +53,13 @@ def settings(*keys):
 
 def task_settings(wildcards):
     """The settings of the task in the path, without its overrides of other sections."""
-    names = runpy.run_path(f"{ROOT}scripts/reasoning/overrides.py")
-    value = {key: value for key, value in config["tasks"][wildcards.task].items() if key not in names["OVERRIDABLE"]}
-    return argument(value)
+    overridable = definitions("scripts/reasoning/overrides.py")["OVERRIDABLE"]
+    return argument({key: value for key, value in config["tasks"][wildcards.task].items() if key not in overridable})
 
 
 def of_task(section, task):
     """Section `prompt` or `eval` as a task overrides it."""
-    return runpy.run_path(f"{ROOT}scripts/reasoning/overrides.py")["of_task"](config, section, task)
+    return definitions("scripts/reasoning/overrides.py")["of_task"](config, section, task)
 
 
 def section_of_task(section, task=None):
@@ -68,8 +82,7 @@ def arm_settings(section):
 
     def merged(wildcards):
         value = copy.deepcopy(config[section])
-        arms = config["arms"] | config["controls"]["arms"]
-        update_config(value, arms[wildcards.arm].get(section, {}))
+        update_config(value, ARMS[wildcards.arm].get(section, {}))
         return argument(value)
 
     return merged
@@ -104,14 +117,20 @@ def overlaid_by():
     return [os.path.relpath(path) for path in workflow.config_settings.configfiles]
 
 
+@cache
+def short_names():
+    """What makes this config without its whole file: None, for nothing, or the preset of the run's name."""
+    preset = f"config/{config['run']}.yaml"
+    ways = {None: {}} | ({preset: read_yaml(preset)} if f"{ROOT}{preset}" in overlays() else {})
+    return [name for name, given in ways.items() if with_defaults(given) == config]
+
+
 def command(file, *targets):
     """What to type in a clean clone to make this run; `file` holds its whole config, for who has no shorter way.
 
     A preset is named by its own file, and the default run by none.
     """
-    preset = f"config/{config['run']}.yaml"
-    ways = {None: {}} | ({preset: read_yaml(preset)} if f"{ROOT}{preset}" in overlays() else {})
-    named = next((name for name, given in ways.items() if with_defaults(given) == config), file)
+    named = next(iter(short_names()), file)
     profile = ["--profile profiles/apptainer"] if IMAGED else []
     overlay = [f"--configfile {shlex.quote(named)}", *(["--"] if targets else [])] if named else []
     return " ".join(["snakemake --cores 1", *profile, *overlay, *targets])

@@ -7,7 +7,7 @@ rule train_grpo:
     input:
         script=stage("train_grpo"),
         modules=modules("train_grpo", backend("train")),
-        model="<results>/models/base",
+        model=base_model,
         data=f"<results>/data/{config['task']}/train.jsonl",
     output:
         adapter=directory("<results>/adapters/{arm}-seed{seed}"),
@@ -21,7 +21,7 @@ rule train_grpo:
         "<logs>/train_grpo/{arm}-seed{seed}.tsv"
     threads: config["train"]["threads"] * config["train"]["processes"]
     resources:
-        gpu=config["train"]["processes"],
+        **asks("train_grpo", training_gpus),
         # Resources, because unlike params they may change without another training.
         checkpoint_steps=config["checkpoints"]["steps"],
         checkpoint_minutes=config["checkpoints"]["minutes"],
@@ -32,7 +32,7 @@ rule train_grpo:
         train=arm_settings("train"),
         rewards=arm_settings("rewards"),
         prompt=section_of_task("prompt", config["task"]),
-        source=config["model"]["source"],
+        source=lambda wildcards: BASES[base_of(wildcards.arm)]["source"],
     message:
         "Train {wildcards.arm}, seed {wildcards.seed}"
     shell:
@@ -63,7 +63,7 @@ rule merge_lora:
     input:
         script=stage("merge_lora"),
         modules=modules("merge_lora"),
-        model="<results>/models/base",
+        model=base_model,
         adapter="<results>/adapters/{arm}-seed{seed}",
     output:
         merged=kept(directory("<results>/models/{arm}-seed{seed}")),
@@ -72,6 +72,8 @@ rule merge_lora:
     benchmark:
         "<logs>/merge_lora/{arm}-seed{seed}.tsv"
     threads: config["merge"]["threads"]
+    resources:
+        **asks("merge_lora"),
     params:
         env=MODEL_ENV,
         merge=settings("merge"),
@@ -93,7 +95,7 @@ rule check_merge:
     input:
         script=stage("check_merge"),
         modules=modules("check_merge"),
-        model="<results>/models/base",
+        model=base_model,
         adapter="<results>/adapters/{arm}-seed{seed}",
         merged="<results>/models/{arm}-seed{seed}",
         data=f"<results>/data/{config['task']}/dev.jsonl",
@@ -105,7 +107,7 @@ rule check_merge:
         "<logs>/check_merge/{arm}-seed{seed}.tsv"
     threads: config["merge"]["threads"]
     resources:
-        gpu=1,
+        **asks("check_merge", one_gpu),
     params:
         env=MODEL_ENV,
         merge=settings("merge"),
