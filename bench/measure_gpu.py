@@ -1,12 +1,14 @@
 """Measurements that need a GPU, piece by piece: python bench/measure_gpu.py --out DIR --model DIR --data DIR
 
 Needs the packages of envs/gpu.txt (except Snakemake), a folder with SmolLM2-135M-Instruct, and a folder with GSM8K's
-splits, but no network. Each piece writes DIR/<piece>.json with its measurements, the hardware and the versions,
-or <piece>.txt with its error. Running it again continues with the pieces that have neither file. No piece starts after
---seconds, and none takes longer than --limit.
+splits, but no network. Each piece writes DIR/<piece>.json with its measurements, the hardware and the versions, or
+<piece>.txt with its error, and DIR/table.md then has a line for each. Running it again continues with the pieces
+that have neither file. No piece starts after --seconds, and none takes longer than --limit.
 
 - smoke: three steps with every training backend, and every evaluation engine, on a tiny model and on SmolLM2-135M.
 - gsm8k: SmolLM2-135M on all of GSM8K: the base model, and three seeds that are trained, merged and evaluated.
+- noise: one policy evaluated five times with and five times without vLLM's batch-invariant mode, in batches of other
+  sizes: how far scores differ although nothing changed.
 - step, eval: time and memory of a GRPO step and of an evaluation, on random weights in the presets' shapes. Pieces with
   "15GB" in their name limit PyTorch to 15 GB, as on a T4. They say nothing about accuracy.
 """
@@ -55,6 +57,9 @@ TINY |= {"num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 49152
 QWEN = {"model_type": "qwen2", "num_hidden_layers": 28, "rms_norm_eps": 1e-6, "rope_theta": 1e6}
 SHAPES = {
     "tiny": TINY,
+    "qwen2.5-3b-t4": QWEN
+    | {"hidden_size": 2048, "intermediate_size": 11008, "num_attention_heads": 16, "num_key_value_heads": 2}
+    | {"num_hidden_layers": 36, "vocab_size": 151936, "tie_word_embeddings": True},
     "qwen2.5-1.5b": QWEN
     | {"hidden_size": 1536, "intermediate_size": 8960, "num_attention_heads": 12, "num_key_value_heads": 2}
     | {"vocab_size": 151936, "tie_word_embeddings": True},
@@ -65,6 +70,17 @@ SHAPES = {
     | {"hidden_size": 4096, "intermediate_size": 14336, "num_attention_heads": 32, "num_key_value_heads": 8}
     | {"vocab_size": 128256, "tie_word_embeddings": False},
 }
+
+SHAPES["qwen2.5-math-7b-t4"] = SHAPES["qwen2.5-math-7b"]
+# Which backends a preset's step is measured with.
+STEPS = {
+    "qwen2.5-1.5b": ("unsloth_vllm", "trl_vllm"),
+    "qwen2.5-3b-t4": ("unsloth_vllm",),
+    "qwen2.5-math-7b-t4": ("unsloth_4bit_vllm",),
+    "qwen2.5-math-7b": ("unsloth_vllm",),
+    "llama-3.1-8b": ("unsloth_vllm",),
+}
+CAPS = {preset: (False, True) if preset.endswith(("1.5b", "-t4")) else (False,) for preset in STEPS}
 
 
 class Failed(Exception):
@@ -227,6 +243,7 @@ def evaluate(box, piece, shape, engine, changes=None, limit=200, capped=False, m
     folder = box.out / "eval" / piece
     given = {"eval_config": settings, "prompt_config": prompt, "task": "gsm8k", "task_config": task, "data": data}
     made = {"metrics": folder / "metrics.json", "samples": folder / "samples.jsonl"}
+    given |= {"checkpoints": folder / "checkpoints", "code": ROOT / "scripts/evaluate.py"}
     log = box.out / "logs" / f"{piece}.log"
     seconds, _ = box.script("evaluate", log, capped, **given, model=model or box.model(shape), **made)
     tokens = sum(json.loads(line)["tokens"] for line in made["samples"].open())
@@ -261,11 +278,40 @@ def study(box, piece, seed):
     }
 
 
-def study_base(box, piece, model=None):
+def study_base(box, piece, model=None, changes=None):
     """Evaluate SmolLM2, or the model in folder `model`, on all of GSM8K's test problems with vLLM."""
-    changes = {"sampling": RECIPE["eval"]["sampling"], "dtype": "bfloat16", "engine": {"max_model_len": 1024}}
+    whole = {"sampling": RECIPE["eval"]["sampling"], "dtype": "bfloat16", "engine": {"max_model_len": 1024}}
+    changes = whole | (changes or {})
     model = model or box.model("smollm2-135m")
     return evaluate(box, piece, "smollm2-135m", "vllm", changes, None, model=model, prompt=RECIPE["prompt"])
+
+
+def noise(box, piece, n):
+    """The base model on GSM8K once more; the second five times batch-invariant, each time with another batch size."""
+    changes = {"batch_invariant": n >= 5, "batch_size": 256 - 17 * (n % 5)}
+    if box.cpu:
+        return evaluate(box, piece, "tiny", "transformers", {"batch_size": 8 - n % 5, "batch_invariant": False}, 8)
+    return study_base(box, piece, changes=changes)
+
+
+def table(out, names):
+    """Write table.md: for each piece seconds a step or in all, tokens a second, memory, exact match, or its error."""
+    lines = ["| piece | s | tokens/s | GPU GB | exact match % |", "|---|---|---|---|---|"]
+    for name in names:
+        done, failed = out / f"{name}.json", out / f"{name}.txt"
+        if done.exists():
+            found = json.loads(done.read_text())["measured"]
+            score = found.get("evaluation", found)
+            steps = found.get("step_s") or [found.get("wall_s") or score["wall_s"]]
+            peak = (found.get("memory") or {}).get("peak_bytes")
+            strict = score.get("metrics", {}).get("scores", {}).get("strict", {}).get("value")
+            cells = [sorted(steps)[len(steps) // 2], score.get("tokens_per_s_with_loading"), peak and peak / 1e9]
+            cells += [strict and 100 * strict]
+            lines.append(f"| {name} | " + " | ".join("" if cell is None else f"{cell:.2f}" for cell in cells) + " |")
+        else:
+            error = failed.read_text().strip().splitlines()[-1][:150] if failed.exists() else "not measured"
+            lines.append(f"| {name} | {error} | | | |")
+    (out / "table.md").write_text("\n".join(lines) + "\n")
 
 
 def pieces():
@@ -282,18 +328,16 @@ def pieces():
     for seed in range(3):
         found[f"gsm8k-grpo-seed{seed}"] = partial(study, seed=seed)
     few = {"grpo": {"max_steps": 4}}
-    for preset, backends in {
-        "qwen2.5-1.5b": ("unsloth_vllm", "trl_vllm"),
-        "qwen2.5-math-7b": ("unsloth_4bit_vllm",),
-        "llama-3.1-8b": ("unsloth_4bit_vllm",),
-    }.items():
+    for n in range(10):
+        found[f"noise-{'any' if n < 5 else 'invariant'}-{n % 5}"] = partial(noise, n=n)
+    for preset, backends in STEPS.items():
         own = config(preset)
         for backend in backends:
             changes = overlaid(own["train"], few, BACKENDS[backend])
-            for capped in (False, True):
+            for capped in CAPS[preset]:
                 name = f"step-{preset}-{backend}{'-15GB' if capped else ''}"
                 found[name] = partial(train, shape=preset, backend=backend, changes=changes, limit=64, capped=capped)
-        for capped in (False, True):
+        for capped in CAPS[preset]:
             name = f"eval-{preset}{'-15GB' if capped else ''}"
             found[name] = partial(evaluate, shape=preset, engine="vllm", changes=own["eval"], capped=capped)
     return found
@@ -318,7 +362,9 @@ def main(args):
         else:
             failed.unlink(missing_ok=True)
             done.write_text(json.dumps({"piece": name, "machine": machine(), "measured": measured}, indent=2) + "\n")
-    print(f"all {len(chosen)} pieces done")
+        table(box.out, chosen)
+    table(box.out, chosen)
+    print(f"all {len(chosen)} pieces done: {box.out}/table.md")
 
 
 if __name__ == "__main__":
