@@ -39,8 +39,8 @@ LOCAL_IMAGE = f"containers/{IMAGE_NAME}.sif"
 IMAGE = f"docker://{PUBLISHED}" if PUBLISHED else LOCAL_IMAGE
 
 # Apptainer's --cleanenv hides it, and a job on a shared machine would take another job's GPU.
-if visible := os.environ.get("CUDA_VISIBLE_DEVICES"):
-    os.environ.update(APPTAINERENV_CUDA_VISIBLE_DEVICES=visible)
+if (devices := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+    os.environ.update(APPTAINERENV_CUDA_VISIBLE_DEVICES=devices)
 
 # Whether the rules run in it.
 IMAGED = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
