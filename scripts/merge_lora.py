@@ -25,7 +25,7 @@ def main(args):
     with replacing(args.merged) as folder:
         folder.mkdir()
         files = len(weights_files(args.model))
-        for _ in progress(merge(args.model, args.adapter, folder), f"merge {args.merged.name}", files, "file"):
+        for _ in progress(merge(args.model, args.adapter, folder), f"merge {args.merged.name}", files, "files"):
             pass
         for path in (args.model / name for name in OF_THE_BASE):
             if path.exists():

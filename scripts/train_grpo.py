@@ -151,7 +151,7 @@ def show_progress(trainer, label):
 
     class ShowProgress(TrainerCallback):
         def on_train_begin(self, args, state, control, **_):
-            self.shown = Progress(label, state.max_steps, "step", done=state.global_step)
+            self.shown = Progress(label, state.max_steps, "steps", done=state.global_step)
 
         def on_step_end(self, args, state, control, **_):
             if state.is_world_process_zero:

@@ -25,7 +25,7 @@ def next_token_logits(policy, tokenizer, chats, label):
     from stage.screen import progress
 
     prompts, rows = token_ids(tokenizer, chats), []
-    for start in progress(range(0, len(prompts), BATCH), label, -(-len(prompts) // BATCH), "batch"):
+    for start in progress(range(0, len(prompts), BATCH), label, -(-len(prompts) // BATCH), "batches"):
         with torch.inference_mode():
             inputs = batch(tokenizer, prompts[start : start + BATCH], policy.device)
             rows.append(policy(**inputs, logits_to_keep=1).logits[:, -1].float().cpu())

@@ -1,5 +1,6 @@
 """The report in a real browser: it loads nothing else, has no errors, and fits phone and desktop screens."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -41,4 +42,26 @@ def test_page(published, browser, tmp_path, name, width):
     assert page.locator("svg").count() == 3
     page.emulate_media(media="print")
     assert page.pdf()[:4] == b"%PDF"
+    page.close()
+
+
+HOSTILE = "</pre><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}\x00<a href='javascript:alert(3)'>"
+
+
+def test_hostile_completions(rerun, browser):
+    """What a model wrote is shown as text: no script runs, nothing is loaded, no template is filled in."""
+    for policy, right in (("base", False), ("grpo-seed0", True)):
+        path = rerun.folder / f"results/tiny/eval/word_problems/{policy}/samples.jsonl"
+        samples = [json.loads(line) for line in path.read_text().splitlines()]
+        samples[0] |= {"completion": HOSTILE, "correct": dict.fromkeys(samples[0]["correct"], right)}
+        path.write_text("".join(json.dumps(sample) + "\n" for sample in samples))
+    process = rerun.snakemake("--forcerun", "tabulate_results", "--", "results/tiny/report.html")
+    assert process.returncode == 0, process.stdout + process.stderr
+    page, dialogs, requests = browser.new_page(), [], []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto((rerun.folder / "results/tiny/report.html").as_uri())
+    assert dialogs == [] and len([url for url in requests if not url.startswith("data:")]) == 1
+    assert page.locator("pre", has_text="{{ 7 * 7 }}").count() == 1
+    assert page.locator("img[src=x]").count() == page.locator("a[href^=javascript]").count() == 0
     page.close()
