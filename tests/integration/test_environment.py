@@ -17,15 +17,21 @@ APPTAINER = """#!/bin/sh
 echo "$APPTAINERENV_CUDA_VISIBLE_DEVICES" >> seen
 exit 1
 """
+# In place of podman: notes the name of the image that it should build.
+PODMAN = """#!/bin/sh
+echo "$@" >> built
+exit 1
+"""
 
 
 @pytest.fixture
 def apptainer(checkout):
-    """The environment with a stand-in for Apptainer on the PATH."""
-    program = checkout.folder / "bin/apptainer"
-    program.parent.mkdir()
-    program.write_text(APPTAINER)
-    program.chmod(0o755)
+    """The environment with stand-ins for Apptainer and podman on the PATH."""
+    for name, text in (("apptainer", APPTAINER), ("podman", PODMAN)):
+        program = checkout.folder / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(text)
+        program.chmod(0o755)
     return {"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
 
 
@@ -49,9 +55,9 @@ def test_gpus_of_a_container(checkout, apptainer, devices, monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     profile = ("--profile", "profiles/apptainer", "--", "results/tiny/models/base")
     given = {"CUDA_VISIBLE_DEVICES": devices} if devices else {}
-    process = checkout.snakemake(*profile, **apptainer)
-    (image,) = set(re.findall(r"containers/cpu-\w+\.sif", process.stdout + process.stderr))
-    (checkout.folder / image).touch()
+    checkout.snakemake(*profile, **apptainer)
+    (name,) = set(re.findall(r"localhost/(cpu-\w+)", (checkout.folder / "built").read_text()))
+    (checkout.folder / f"containers/{name}.sif").touch()
     checkout.snakemake(*profile, **apptainer, **given)
     assert {*(checkout.folder / "seen").read_text().split("\n")} - {""} == {*given.values()}
 
