@@ -81,7 +81,7 @@ def at_checkpoint(checkout, *arguments):
     words, where = command(checkout, *arguments, "--", ADAPTER)
     log = open(checkout.folder / "output.txt", "w")
     process = subprocess.Popen(words, **where, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
-    while not list((checkout.folder / "results/tiny/checkpoints").glob("*/*/checkpoint-*/complete.json")):
+    while not list((checkout.folder / "results/tiny/checkpoints").rglob("checkpoint-*/complete.json")):
         assert process.poll() is None, (checkout.folder / "output.txt").read_text()
         time.sleep(0.1)
     return process
