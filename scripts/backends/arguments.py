@@ -1,4 +1,4 @@
-"""The arguments of TRL's GRPOTrainer, made of the config section `train.grpo`."""
+"""The arguments of TRL's GRPOTrainer, built from the config section `train.grpo`."""
 
 import dataclasses
 
@@ -19,7 +19,7 @@ def stated(config, settings):
 
 
 def asked(config, fields):
-    """The training arguments that TRL makes of `fields`, as a dict; SystemExit for fields that it does not take."""
+    """The training arguments that TRL builds from `fields`, as a dict; SystemExit for fields that it refuses."""
     try:
         return original(config)(**fields).to_dict()
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Checkpoints of a training, from which the same command goes on after an interruption.
+"""Checkpoints of a training, from which the same command resumes after an interruption.
 
 They lie beside the declared outputs, in a folder named by the digest of everything that the training depends on, so
 that a change never resumes an old one. On a CPU a resumed training ends in the same bytes as an uninterrupted one: a

@@ -19,7 +19,7 @@ STATED = ("subset", "protocol", "weights", "environment")  # of metrics.json, wh
 
 
 def numbers(value, address):
-    """The addresses of the numbers in a JSON value that stands at an address itself."""
+    """The addresses of the numbers in a JSON value, given the value's own address."""
     if isinstance(value, (dict, list)):
         for key, child in value.items() if isinstance(value, dict) else enumerate(value):
             yield from numbers(child, f"{address}.{key}")

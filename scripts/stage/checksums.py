@@ -1,4 +1,4 @@
-"""Checksums of what a stage makes, which a stage that reads it checks first: nothing edited or damaged is used unseen.
+"""Checksums of a stage's outputs. Stages that read them check them first, so nothing edited or damaged goes unnoticed.
 
 They are a file SHA256SUMS in the form of `sha256sum --check`: inside a directory that is the output of a rule, beside
 files that are.

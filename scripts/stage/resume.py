@@ -1,4 +1,4 @@
-"""What a stage that may be killed leaves behind, so that the same command goes on where it was."""
+"""What a killed stage leaves behind, so that the same command resumes where it stopped."""
 
 import hashlib
 import json

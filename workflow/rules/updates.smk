@@ -1,5 +1,5 @@
-# Outputs that stand until the new ones are complete, flagged update(), and their notes: Snakemake would write the new
-# settings into its note on an output even if the job failed and the old output stayed, and would trust it from then on.
+# Outputs flagged update() stay until the new ones are complete. Snakemake's own record of such an output has to stay with
+# it: after a failed job it would state the new settings for the old output, and trust them from then on.
 import copy
 import shutil
 from pathlib import Path
@@ -15,10 +15,10 @@ def updates(job):
 
 
 def make_way():
-    """Before the first job: remember the notes on outputs to be updated, and let go of what would be in the way.
+    """Before the first job: keep Snakemake's records of outputs to be updated, and clear the way for the new ones.
 
-    That are copies which Snakemake left when it was killed, links into the cache that jobs share (--cache), and outputs
-    in whose place such a link comes; what is in the cache stays there.
+    In the way are backups that a killed Snakemake left, links into the cache that runs share (--cache), and outputs that
+    such a link will replace. The cache itself is left alone.
     """
     for job in workflow.dag.needrun_jobs():
         shared = workflow.workflow_settings.cache is not None and job.rule.cache and job.rule.cache.output
@@ -33,7 +33,7 @@ def make_way():
 
 
 def keep_notes():
-    """After a failure: an output that stayed is what its old note says."""
+    """After a failure: give outputs that stayed their old records back."""
     finished = {path for job in workflow.dag.finished_jobs for path in job.output}
     for path, note in NOTES.items():
         if path not in finished:
