@@ -1,5 +1,5 @@
-# Outputs flagged update() stay until the new ones are complete. Snakemake's own record of such an output has to stay with
-# it: after a failed job it would state the new settings for the old output, and trust them from then on.
+# Outputs flagged update() stay until the new ones are complete. Snakemake's own record of such an output has to stay
+# with it: after a failed job it would state the new settings for the old output, and trust them from then on.
 import copy
 import shutil
 from pathlib import Path
@@ -17,8 +17,8 @@ def updates(job):
 def make_way():
     """Before the first job: keep Snakemake's records of outputs to be updated, and clear the way for the new ones.
 
-    In the way are backups that a killed Snakemake left, links into the cache that runs share (--cache), and outputs that
-    such a link will replace. The cache itself is left alone.
+    In the way are backups that a killed Snakemake left, links into the cache that runs share (--cache), and outputs
+    that such a link will replace. The cache itself is left alone.
     """
     for job in workflow.dag.needrun_jobs():
         shared = workflow.workflow_settings.cache is not None and job.rule.cache and job.rule.cache.output
