@@ -42,7 +42,8 @@ def formatted(raw, prompt, task):
     `raw` is `{"train" | "test": path}` of problems in GSM8K's form; `prompt` and `task` are config sections.
     """
     test = read_problems(raw["test"])
-    train, dev = split_dev(read_problems(raw["train"]), test, task["dev"], seed=0)
+    # A task without dev is for evaluation alone, and its training split is empty.
+    train, dev = split_dev(read_problems(raw["train"]), test, task["dev"], seed=0) if "dev" in task else ([], [])
     return {
         split: [format_problem(p, f"{split}-{i}", prompt) for i, p in enumerate(problems[: task["limit"].get(split)])]
         for split, problems in (("train", train), ("dev", dev), ("test", test))

@@ -27,4 +27,4 @@ def seed_of(policy):
 def problem_count(task, split):
     """`(n, subset)`: the number of problems in a split, and whether `limit` makes it a subset."""
     limit = task["limit"].get(split)
-    return limit or (task["size"] | {"dev": task["dev"]})[split], limit is not None
+    return limit or (task["size"] | {"dev": task.get("dev", 0)})[split], limit is not None

@@ -1,7 +1,10 @@
 """GRPO's rewards, each from 0 to 1 per completion; the config weights them (`rewards: {accuracy: 1.0, …}`)."""
 
 import hashlib
+import math
 import re
+import runpy
+import traceback
 
 from reasoning.answer import extract_strict
 from reasoning.number import NUMBER, as_seen, number
@@ -43,6 +46,39 @@ def random(text, problem, prompt):
 REWARDS = {"accuracy": accuracy, "format": format, "steps": steps, "random": random}
 
 
+def own(name):
+    """The reward `<file>.py:<function>` of a user, called as `f(text, tokens, problem)`.
+
+    `text` is the completion with the prompt's prefill, `tokens` the ids that were sampled, and `problem` holds
+    `prompt`, `answer` and `steps`. It returns one finite number. SystemExit with the line if it fails, because a reward
+    that is wrong for one completion is wrong for the training.
+    """
+    path, _, function = name.rpartition(":")
+
+    def stop(error):
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+        line = lines[-1] if lines else getattr(error, "lineno", "?")
+        return SystemExit(f"error: reward {name}, line {line}: {type(error).__name__}: {error}: correct the file")
+
+    try:
+        defined = runpy.run_path(path)
+    except Exception as error:
+        raise stop(error) from error
+    if not callable(reward := defined.get(function)):
+        raise SystemExit(f"error: reward {name}: {path} has no function {function}: correct the name")
+
+    def checked(text, tokens, problem):
+        try:
+            value = reward(text, tokens, problem)
+        except Exception as error:
+            raise stop(error) from error
+        if not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise SystemExit(f"error: reward {name} returned {value!r}: return one finite number")
+        return float(value)
+
+    return checked
+
+
 def reward_functions(weights, prompt, rollouts):
     """(functions for TRL, weights) of the rewards whose weight is not 0.
 
@@ -52,10 +88,14 @@ def reward_functions(weights, prompt, rollouts):
     """
 
     def trl(name):
+        of_user = None if name in REWARDS else own(name)
+
         def reward(prompts, completions, completion_ids, answer, steps, **_):
             rollouts.append((prompts, completion_ids))
             texts = [prompt["prefill"] + completion[0]["content"] for completion in completions]
-            problems = [{"answer": a, "steps": s} for a, s in zip(answer, steps, strict=True)]
+            problems = [{"prompt": p, "answer": a, "steps": s} for p, a, s in zip(prompts, answer, steps, strict=True)]
+            if of_user:
+                return [of_user(*each) for each in zip(texts, completion_ids, problems, strict=True)]
             return [REWARDS[name](text, problem, prompt) for text, problem in zip(texts, problems, strict=True)]
 
         reward.__name__ = name  # TRL logs it under this name

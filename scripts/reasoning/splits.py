@@ -31,15 +31,15 @@ def read_split(folder, split):
 
 def require_pinned(path, split, task):
     """Stop unless the canonical file has the pinned content and size, and every problem is valid."""
-    problems = read_problems(path)
+    problems, size = read_problems(path), task["size"][split]
     expected, digest = task["sha256"].get(split), sha256(path)
     if expected and digest != expected:
         raise SystemExit(
             f"error: the {split} split has sha256 {digest}, and {expected} is pinned: "
             "the download is corrupt, or the source has another version of the data"
         )
-    if len(problems) != task["size"][split]:
-        raise SystemExit(f"error: the {split} split has {len(problems)} problems and should have {task['size'][split]}")
+    if len(problems) != size:
+        raise SystemExit(f"error: the {split} split has {len(problems)} problems and should have {size}")
 
 
 def fetch_splits(task, folder):
@@ -49,9 +49,14 @@ def fetch_splits(task, folder):
 
 
 def checked_splits(task, folder):
-    """The splits of a task whose source's files are in `folder`, written into it: as from `fetch_splits`."""
+    """The splits of a task whose source's files are in `folder`, written into it: as from `fetch_splits`.
+
+    The training split of a task for evaluation alone is empty, whatever its source holds.
+    """
     checked = {split: Path(folder, "checked", f"{split}.jsonl") for split in SPLITS}
     for split, path in checked.items():
-        write_jsonl(path, read_split(Path(folder), split))
-        require_pinned(path, split, task)
+        wanted = split in task["size"]
+        write_jsonl(path, read_split(Path(folder), split) if wanted else [])
+        if wanted:
+            require_pinned(path, split, task)
     return checked

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from conftest import call
 
 
 @pytest.fixture
@@ -82,3 +83,59 @@ def test_its_numbers_have_their_own_address_and_protocol(two):
     assert second["protocol"]["prompts"]["first"].endswith("<|assistant|>So: ")
     samples = (two.folder / wanted[1]).with_name("samples.jsonl").read_text().splitlines()
     assert all(json.loads(line)["completion"].startswith("So: ") for line in samples)
+
+
+@pytest.fixture
+def exam(checkout):
+    """A checkout with a task that has a test split only, beside the one that it trains on."""
+    (checkout.folder / "exam").mkdir()
+    problem = {"question": "Ann has 2 hats. She buys 3. How many has she?", "answer": "2 + 3 = <<2+3=5>>5\n#### 5"}
+    (checkout.folder / "exam/test.jsonl").write_text(json.dumps(problem) + "\n")
+    checkout.settings["tasks"]["exam"] = {"source": "exam", "size": {"test": 1}, "sha256": {}, "limit": {}}
+    checkout.settings["evaluate_on"] = ["word_problems", "exam"]
+    checkout.write()
+    return checkout
+
+
+def test_a_task_for_evaluation_alone(exam):
+    process = exam.snakemake("--", "results/tiny/eval/exam/base/metrics.json")
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert json.loads((exam.folder / "results/tiny/eval/exam/base/metrics.json").read_text())["n"] == 1
+    assert (exam.folder / "results/tiny/data/exam/train.jsonl").read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"task": "exam"}, "task exam is for evaluation alone and has no train split"),
+        ({"eval": {"split": "dev"}}, "task exam is for evaluation alone and has no dev split"),
+    ],
+)
+def test_it_has_no_other_splits(exam, change, says):
+    exam.write(**change)
+    process = exam.snakemake("--dry-run")
+    assert process.returncode != 0 and says in process.stdout + process.stderr
+
+
+@pytest.mark.parametrize("change", [{"dev": 1}, {"size": {"train": 1, "test": 1}}])
+def test_dev_comes_out_of_a_training_split(exam, change):
+    exam.settings["tasks"]["exam"] |= change
+    exam.write()
+    process = exam.snakemake("--dry-run")
+    assert process.returncode != 0 and "size.train, states its dev" in process.stdout + process.stderr
+
+
+def test_a_reward_of_the_user_is_an_input_of_its_training(checkout):
+    """Its path is relative to the config file, wherever the command is given."""
+    (checkout.folder / "mine").mkdir()
+    (checkout.folder / "mine/own.py").write_text("def short(text, tokens, problem):\n    return 1 / len(tokens)\n")
+    overlay = checkout.folder / "mine/overlay.yaml"
+    overlay.write_text('rewards: {"own.py:short": 0.2}\n')
+    command = ("--dry-run", "--printshellcmds", "--", "results/tiny/adapters/grpo-seed0")
+    process = call(checkout.folder, "--configfile", "tiny.yaml", "mine/overlay.yaml", *command)
+    assert process.returncode == 0, process.stdout
+    assert '"mine/own.py:short": 0.2' in process.stdout
+    assert re.search(r"--code .* mine/own\.py", process.stdout)
+    overlay.write_text('rewards: {"other.py:short": 0.2}\n')
+    process = call(checkout.folder, "--configfile", "tiny.yaml", "mine/overlay.yaml", *command)
+    assert process.returncode != 0 and "there is no file other.py beside the config file" in process.stdout

@@ -58,3 +58,53 @@ def test_random_is_a_fair_coin_that_repeats():
     tosses = [REWARDS["random"](str(i), PROBLEM, PROMPT) for i in range(1000)]
     assert 400 < sum(tosses) < 600
     assert tosses[7] == REWARDS["random"]("7", PROBLEM, PROMPT)
+
+
+def rewarded(name):
+    """The values of a user's reward for one completion of five tokens, as TRL asks for them."""
+    (function,), _ = reward_functions({name: 0.2}, PROMPT, deque(maxlen=1))
+    assert function.__name__ == name
+    completion = [{"role": "assistant", "content": "<b>17</b>"}]
+    return function([["p"]], [completion], [[1, 2, 3, 4, 5]], answer=["17"], steps=[["17"]])
+
+
+OWN = """
+def brevity(text, tokens, problem):
+    return max(0.0, 1 - len(tokens) / 10)
+
+def overlong(text, tokens, problem):
+    return -min(1.0, max(0, len(tokens) - 4) / 2)
+
+def tags(text, tokens, problem):
+    return (text.count("<b>") == 1) + (text.count("</b>") == 1)
+
+def gold(text, tokens, problem):
+    return problem["answer"] in text and problem["prompt"] == ["p"]
+
+def fails(text, tokens, problem):
+    return len(tokens) / 0
+
+def nothing(text, tokens, problem):
+    pass
+"""
+
+
+@pytest.mark.parametrize(("function", "value"), [("brevity", 0.5), ("overlong", -0.5), ("tags", 2), ("gold", 1)])
+def test_a_function_in_a_users_file(tmp_path, function, value):
+    (tmp_path / "mine.py").write_text(OWN)
+    assert rewarded(f"{tmp_path}/mine.py:{function}") == [value]
+
+
+@pytest.mark.parametrize(
+    ("text", "function", "says"),
+    [
+        (OWN, "fails", "line 15: ZeroDivisionError"),
+        (OWN, "nothing", "returned None"),
+        (OWN, "absent", "has no function absent"),
+        ("def f(:", "f", "line 1: SyntaxError"),
+    ],
+)
+def test_an_error_in_it_stops_the_run_with_its_line(tmp_path, text, function, says):
+    (tmp_path / "mine.py").write_text(text)
+    with pytest.raises(SystemExit, match=says):
+        rewarded(f"{tmp_path}/mine.py:{function}")

@@ -17,7 +17,9 @@ def explain(error):
     where = ".".join(map(str, error.absolute_path)) or "the top level"
     if error.validator == "additionalProperties":
         known = set(error.schema["properties"])
-        unknown = ", ".join(sorted(set(error.instance) - known))
+        patterns = error.schema.get("patternProperties", {})
+        others = [key for key in error.instance if not any(re.search(pattern, key) for pattern in patterns)]
+        unknown = ", ".join(sorted(set(others) - known))
         return f"config: {where} has no key {unknown}; it has {', '.join(sorted(known))}"
     return f"config: {where}: {error.schema.get('hint', error.message)} (given: {json.dumps(error.instance)})"
 
@@ -43,6 +45,24 @@ def check_patterns():
             )
 
 
+def find_reward_files():
+    """Name the files of rewards relative to the working directory; the config names them relative to its own file."""
+    folders = [*(Path(path).parent for path in reversed(workflow.configfiles)), Path()]
+    swept = [value for axis in config["sweep"].values() for value in axis.values()]
+    for place in (config, *config["arms"].values(), *config["controls"]["arms"].values(), *swept):
+        for name in [name for name in place.get("rewards", {}) if ".py:" in name]:
+            path, _, function = name.rpartition(":")
+            found = next((folder / path for folder in folders if (folder / path).is_file()), None)
+            if found is None:
+                raise WorkflowError(f"config: rewards.{name}: there is no file {path} beside the config file")
+            place["rewards"][f"{os.path.relpath(found)}:{function}"] = place["rewards"].pop(name)
+
+
+def task_split(task):
+    """The split that a task is evaluated on."""
+    return (config["eval"] | config["tasks"][task].get("eval", {}))["split"]
+
+
 def check_config():
     """Stop on a config that cannot run, in one line and before anything is made."""
     require_given_once()
@@ -55,6 +75,18 @@ def check_config():
     check_patterns()
     for task in sorted({config["task"], *config["evaluate_on"]} - set(config["tasks"])):
         raise WorkflowError(f"config: there is no task {task}; tasks has {', '.join(config['tasks'])}")
+    for name, task in config["tasks"].items():
+        if ("train" in task["size"]) != ("dev" in task):
+            raise WorkflowError(
+                f"config: tasks.{name}: a task with a training split, size.train, states its dev, and a task for "
+                "evaluation alone has neither"
+            )
+    for task, needed in [(config["task"], "train"), *((name, task_split(name)) for name in config["evaluate_on"])]:
+        if needed != "test" and "train" not in config["tasks"][task]["size"]:
+            raise WorkflowError(
+                f"config: task {task} is for evaluation alone and has no {needed} split: state its size.train and dev, "
+                "or use another task"
+            )
     for section, names in (
         ("tasks", [*config["tasks"]]),
         ("arms, controls.arms and sweep", [*config["arms"], *config["controls"]["arms"], *sweep()]),
@@ -76,6 +108,7 @@ def with_defaults(given):
 
 config = completed(config)
 check_config()
+find_reward_files()
 config = with_defaults(config)
 DEV_TASK = f"{config['task']}_dev"
 add_dev_task()

@@ -88,6 +88,12 @@ def arm_settings(section):
     return merged
 
 
+def reward_files(wildcards):
+    """The user's own files that the rewards of the arm in the path are in."""
+    weights = json.loads(arm_settings("rewards")(wildcards))
+    return [flag(name.rpartition(":")[0], PATH_MODIFIER_FLAG) for name in weights if ".py:" in name and weights[name]]
+
+
 def receipts():
     """The receipts of the requested uploads: none without hub.repo_id."""
     return collect("<results>/hub/{policy}.json", policy=trained_policies()) if config["hub"]["repo_id"] else []

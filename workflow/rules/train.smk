@@ -7,6 +7,7 @@ rule train_grpo:
     input:
         script=stage("train_grpo"),
         modules=modules("train_grpo", backend("train")),
+        rewards=reward_files,
         model=base_model,
         data=f"<results>/data/{config['task']}/train.jsonl",
     output:
@@ -50,7 +51,7 @@ rule train_grpo:
             --arguments {output.arguments:q} \
             --environment {output.environment:q} \
             --gpu-memory {output.gpu_memory:q} \
-            --code {input.script:q} {input.modules:q} \
+            --code {input.script:q} {input.modules:q} {input.rewards:q} \
             --checkpoints {params.checkpoints:q} \
             --checkpoint-steps {resources.checkpoint_steps} \
             --checkpoint-minutes {resources.checkpoint_minutes} \
