@@ -50,7 +50,7 @@ def run(main, parser):
         line = f"error: {type(error).__name__}: {reason(error)}"
     else:
         return
-    print(line, file=sys.stderr, flush=True)
+    print(f"\n{line}", file=sys.stderr, flush=True)  # a progress bar may stand in the last line
     if apart:
         say(line)
     sys.exit(1)

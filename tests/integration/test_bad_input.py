@@ -259,7 +259,7 @@ def test_two_overlays(checkout):
         ("arms: {a/b: {}}", "an arm is named in letters"),
         ("arms: {é: {}}", "an arm is named in letters"),
         ("arms: {one: {}, One: {}}", "is there twice, or in another case"),
-        ("controls: {arms: {grpo: {}}}", "config: arms and controls.arms: grpo is there twice"),
+        ("controls: {arms: {grpo: {}}}", "config: arms, controls.arms and sweep: grpo is there twice"),
     ],
 )
 def test_words_that_are_read_as_something_else(checkout, text, says):

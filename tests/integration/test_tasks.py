@@ -1,5 +1,6 @@
 """A second protocol is a task of its own: another prompt and other decoding for the same problems."""
 
+import csv
 import json
 import re
 
@@ -139,3 +140,20 @@ def test_a_reward_of_the_user_is_an_input_of_its_training(checkout):
     overlay.write_text('rewards: {"other.py:short": 0.2}\n')
     process = call(checkout.folder, "--configfile", "tiny.yaml", "mine/overlay.yaml", *command)
     assert process.returncode != 0 and "there is no file other.py beside the config file" in process.stdout
+
+
+def test_a_training_with_a_reward_of_the_user(checkout):
+    """It teaches and has its name in the history; an error in it stops the training and names its line."""
+    (checkout.folder / "own.py").write_text(
+        "def varied(text, tokens, problem):\n    return len(set(tokens)) / len(tokens)\n"
+    )
+    checkout.write(rewards={"accuracy": 0.0, "format": 0.0, "steps": 0.0, "own.py:varied": 1.0})
+    target = "results/tiny/training/grpo-seed0/history.csv"
+    process = checkout.snakemake("--", target)
+    assert process.returncode == 0, process.stdout + process.stderr
+    row = next(csv.DictReader((checkout.folder / target).open()))
+    assert row["rewards/own.py:varied/mean"] == row["reward"] and 0 < float(row["reward"]) <= 1
+    (checkout.folder / "own.py").write_text("def varied(text, tokens, problem):\n    return 1 / problem['length']\n")
+    process = checkout.snakemake("--", target)
+    last = (process.stdout + process.stderr).rstrip().splitlines()[-1]
+    assert process.returncode == 1 and last.startswith("error: reward own.py:varied, line 2: KeyError"), last
