@@ -1,6 +1,5 @@
 """The workflow in other setups: as a module, from a repository, in any folder, locale and shell."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -280,16 +279,20 @@ def test_guards_hold_in_a_module(package, project, handler):
 
 @pytest.mark.parametrize("imported", [False, True])
 def test_an_image_that_is_not_there(package, project, tmp_path, imported):
-    """In a module too, the run is refused before the first job, with the name that build_image would use."""
-    apptainer = tmp_path / "bin/apptainer"
-    apptainer.parent.mkdir()
+    """In a module too, a run that cannot build it is refused before the first job, with the image's name."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for path in Path("/usr/bin").iterdir():
+        if path.name not in ("podman", "apptainer"):
+            (programs / path.name).symlink_to(path)
+    apptainer = programs / "apptainer"
     apptainer.write_text("#!/bin/sh\necho apptainer version 1.4.0\n")
     apptainer.chmod(0o755)
     write(project, MODULE.format(snakefile=f'"{package}/workflow/Snakefile"'))
     process = call(
         project if imported else package,
         *("--software-deployment-method", "apptainer", "--", "reasoning_all" if imported else "all"),
-        PATH=f"{apptainer.parent}:{os.environ['PATH']}",
+        PATH=f"{Path(sys.executable).parent}:{programs}",
     )
     assert process.returncode != 0 and "there is no image containers/cpu-" in process.stdout, process.stdout
     assert not (project / "results").exists() and not (package / "results/smollm2-135m-cpu").exists()
