@@ -3,8 +3,8 @@
 import io
 import subprocess
 import sys
-import tarfile
 import tempfile
+import zipfile
 from pathlib import Path
 
 from stage.files import read_json
@@ -20,14 +20,14 @@ def format_of(record):
 def verify_by_own_code(record):
     """`(wrong, words)` from the `verify.py` of the record's own commit: mismatches, and what it recomputed."""
     made_at = read_json(record / "provenance.json")["commit"]
-    archive = subprocess.run(["git", "archive", made_at, "scripts"], capture_output=True)
+    archive = subprocess.run(["git", "archive", "--format=zip", made_at, "scripts"], capture_output=True)
     if archive.returncode:
         return [
             f"{record} has format {format_of(record)}, this code reads {FORMAT}, and commit {made_at}, which made it, "
             "is not here: run verify in a clone with the whole history"
         ], "not recomputed"
     with tempfile.TemporaryDirectory() as folder:
-        tarfile.open(fileobj=io.BytesIO(archive.stdout)).extractall(folder, filter="data")
+        zipfile.ZipFile(io.BytesIO(archive.stdout)).extractall(folder)
         records = Path(folder, "records")
         records.mkdir()
         (records / record.name).symlink_to(record.absolute())
