@@ -9,6 +9,7 @@ import subprocess
 import time
 from importlib.util import find_spec
 
+import psutil
 import pytest
 from conftest import ROOT
 
@@ -76,14 +77,27 @@ def resumed(checkout):
     return any("resumes from checkpoint-" in log.read_text() for log in logs)
 
 
+def trains(process, checkout):
+    """Whether a process is the training of a checkout."""
+    found = any(word.endswith("scripts/train_grpo.py") for word in process.info["cmdline"] or [])
+    return found and process.info["cwd"] == str(checkout.folder)
+
+
 def at_checkpoint(checkout, *arguments):
-    """Start the training, and wait for its first complete checkpoint; returns the Snakemake process."""
+    """Start the training and stop it after its first complete checkpoint, lest it ends before Slurm acts on it.
+
+    Returns the Snakemake process.
+    """
     words, where = command(checkout, *arguments, "--", ADAPTER)
     log = open(checkout.folder / "output.txt", "w")
     process = subprocess.Popen(words, **where, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
     while not list((checkout.folder / "results/tiny/checkpoints").rglob("checkpoint-*/complete.json")):
         assert process.poll() is None, (checkout.folder / "output.txt").read_text()
         time.sleep(0.1)
+    trainings = [each for each in psutil.process_iter(["cmdline", "cwd"]) if trains(each, checkout)]
+    assert trainings
+    for each in trainings:
+        each.send_signal(signal.SIGSTOP)
     return process
 
 
