@@ -191,7 +191,7 @@ class Box:
         folder = self.out / "training" / piece
         files = {"history": "history.csv", "arguments": "arguments.json", "environment": "environment.json"}
         files |= {"gpu_memory": "gpu_memory.json", "checkpoints": "checkpoints"}
-        often = {"code": ROOT / "scripts/train_grpo.py", "checkpoint_steps": 0, "checkpoint_minutes": 10}
+        often = {"code": ROOT / "scripts/train.py", "checkpoint_steps": 0, "checkpoint_minutes": 10}
         paths = {name: folder / file for name, file in files.items()}
         return {"adapter": self.out / "adapters" / piece} | paths | often
 
@@ -219,7 +219,7 @@ def train(box, piece, shape, backend, changes=None, limit=None, capped=False, pr
     rewards = {"accuracy": 1.0, "format": 0.2, "steps": 0.0, "random": 1.0}
     given = {"train_config": settings, "rewards_config": rewards, "prompt_config": prompt, "seed": 0, "source": shape}
     given |= {"model": box.model(shape), "data": data} | box.training(piece)
-    seconds, output = box.script("train_grpo", box.out / "logs" / f"{piece}.log", capped, **given)
+    seconds, output = box.script("train", box.out / "logs" / f"{piece}.log", capped, **given)
     return {
         "settings": settings,
         "wall_s": seconds,
@@ -267,7 +267,7 @@ def study(box, piece, seed):
     given |= outputs
     seconds, output = 0.0, ""
     if not adapter.exists():
-        seconds, output = box.script("train_grpo", box.out / "logs" / f"{piece}-train.log", **given)
+        seconds, output = box.script("train", box.out / "logs" / f"{piece}-train.log", **given)
     log = box.out / "logs" / f"{piece}-merge.log"
     box.script("merge_lora", log, merge_config=RECIPE["merge"], model=model, adapter=adapter, merged=merged)
     return {

@@ -26,7 +26,7 @@ def main(args):
 
     settings, train = json.loads(args.merge_config), json.loads(args.train_config)
     fix(seed=0, threads=settings["threads"])
-    for path, rule in ((args.model, "download_model"), (args.adapter, "train_grpo"), (args.merged, "merge_lora")):
+    for path, rule in ((args.model, "download_model"), (args.adapter, "train"), (args.merged, "merge_lora")):
         require_intact(path, rule)
     require_intact(args.data, "format_gsm8k")
     check = {"tensors": require_exact(args.model, args.adapter, args.merged)}

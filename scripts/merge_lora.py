@@ -20,7 +20,7 @@ def main(args):
 
     fix(seed=0, threads=json.loads(args.merge_config)["threads"])
     require_intact(args.model, "download_model")
-    require_intact(args.adapter, "train_grpo")
+    require_intact(args.adapter, "train")
     require_space(args.merged, tree_size(args.model) + 10**8)
     with replacing(args.merged) as folder:
         folder.mkdir()

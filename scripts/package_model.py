@@ -47,7 +47,7 @@ def main(args):
     config, results = json.loads(args.config), read_results(args.results)
     require_intact(args.base, "download_model")
     require_intact(args.merged, "merge_lora")
-    require_intact(args.adapter, "train_grpo")
+    require_intact(args.adapter, "train")
     folders = {"merged": args.merged, "adapter": args.adapter}
     layout = {target: folders[name] for target, name in CONTENTS[config["hub"]["contents"]]["layout"].items()}
     require_space(args.package, sum(map(tree_size, layout.values())) + sum(p.stat().st_size for p in args.gguf) + 10**8)

@@ -62,10 +62,10 @@ def tiny_model(tmp_path_factory):
 
 
 def training_outputs(folder):
-    """train_grpo's arguments for what it writes beside the adapter, in a folder, and for its checkpoints: none."""
+    """train's arguments for what it writes beside the adapter, in a folder, and for its checkpoints: none."""
     names = {"history": "history.csv", "arguments": "arguments.json", "environment": "environment.json"}
     names |= {"gpu-memory": "gpu_memory.json", "checkpoints": "checkpoints"}
-    code = ["--code", str(ROOT / "scripts/train_grpo.py"), "--checkpoint-steps", "0", "--checkpoint-minutes", "0"]
+    code = ["--code", str(ROOT / "scripts/train.py"), "--checkpoint-steps", "0", "--checkpoint-minutes", "0"]
     return [*code, *(word for name, file in names.items() for word in (f"--{name}", str(folder / file)))]
 
 

@@ -29,7 +29,7 @@ def gather(metrics, comparisons, merges, probes, samples, trainings):
         entry |= over_all_seeds({policy: samples[task, policy] for policy in entry["policies"]})
     stages = {f"evaluate/{task}/{policy}": value["environment"] for (task, policy), value in metrics.items()}
     stages |= {f"probe_contamination/{task}": value["environment"] for task, value in probes.items()}
-    stages |= {f"train_grpo/{policy}": value for policy, value in trainings.items()}
+    stages |= {f"train/{policy}": value for policy, value in trainings.items()}
     for value in merges.values():
         stages |= value["environments"]
     return {"tasks": tasks, "merges": merges, "environments": grouped(stages)}

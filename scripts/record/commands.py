@@ -20,7 +20,7 @@ from record.trainings import histories
 POLICY = re.compile(r"(?<=/)(base|\w+-seed\d+)(?=[/.]|$)")
 # What a command has to state, without which it would not be bound to anything.
 STATES = {
-    "train_grpo": {"train-config", "rewards-config", "prompt-config", "seed"},
+    "train": {"train-config", "rewards-config", "prompt-config", "seed"},
     "evaluate": {"eval-config", "prompt-config", "task-config", "model"},
     "report": {"config"},
 }
@@ -120,7 +120,7 @@ def check_times(record, provenance, found):
             sampled = metrics["n"] * metrics["completion_tokens"]["mean"]
             if not math.isclose(cost["tokens_per_second"] * cost["seconds"], sampled, rel_tol=0.05):
                 yield f"{address}.tokens_per_second: {cost['tokens_per_second']} are not its tokens in its seconds"
-        if rule == "train_grpo":
+        if rule == "train":
             policy = Path(stage).name
             read = float(histories(record, [policy])[policy][-1]["num_tokens"])
             if not math.isclose(cost["tokens_per_second"] * cost["seconds"], read, rel_tol=0.05):

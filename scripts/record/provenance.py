@@ -29,7 +29,7 @@ def stages(logs, results):
             metrics = read_json(results / "eval" / name.relative_to("evaluate") / "metrics.json")
             sampled = metrics["n"] * metrics["completion_tokens"]["mean"]
             found[str(name)]["tokens_per_second"] = round(sampled / seconds, 1)
-        if name.parts[0] == "train_grpo":
+        if name.parts[0] == "train":
             *_, last = csv.DictReader(read_text(results / "training" / name.name / "history.csv").splitlines())
             found[str(name)]["tokens_per_second"] = round(float(last["num_tokens"]) / seconds, 1)
             held = read_json(results / "training" / name.name / "gpu_memory.json")
@@ -81,7 +81,7 @@ def weights(results):
 def require_made_here(results, measured):
     """Stop if a policy of the run was not trained in this folder, so that no restored record is published again."""
     for path in sorted((results / "compare").glob("*/*.json")):
-        if f"train_grpo/{path.stem}" not in measured or not (results / "adapters" / path.stem).exists():
+        if f"train/{path.stem}" not in measured or not (results / "adapters" / path.stem).exists():
             raise SystemExit(
                 f"error: {path.stem} was not trained here: publish from the folder that has the whole run and its logs"
             )

@@ -26,7 +26,7 @@ def plain(layer, remove_weight):
 
 utils.dispatch_cpu_unquantized_gemm = plain
 import runpy
-runpy.run_path("scripts/train_grpo.py", run_name="__main__")
+runpy.run_path("scripts/train.py", run_name="__main__")
 """
 
 

@@ -64,7 +64,7 @@ def train(folder, model, problems, **grpo):
     settings = TRAIN | {"grpo": TRAIN["grpo"] | grpo}
     given = ("--train-config", json.dumps(settings), "--rewards-config", json.dumps(REWARDS), "--prompt-config", PROMPT)
     paths = ("--seed", 0, "--source", "tiny", "--model", model, "--data", problems, "--adapter", folder)
-    script("train_grpo", *given, *paths, *training_outputs(folder.parent), program=("-c", WATCHED))
+    script("train", *given, *paths, *training_outputs(folder.parent), program=("-c", WATCHED))
     return list(csv.DictReader((folder.parent / "history.csv").open()))
 
 

@@ -38,7 +38,7 @@ from unsloth.models.rl import _patch_trl_rl_trainers
 _patch_trl_rl_trainers("grpo_trainer")
 from trl import GRPOConfig
 from backends.arguments import original, stated
-from train_grpo import require_requested
+from train import require_requested
 
 assert original(GRPOConfig) is not GRPOConfig
 answers = []

@@ -1,4 +1,4 @@
-"""Unsloth's own model and trainer, through scripts/train_grpo.py, on a CPU: what they compute, and must not change.
+"""Unsloth's own model and trainer, through scripts/train.py, on a CPU: what they compute, and must not change.
 
 Its kernels are interpreted, which takes most of the time, so one process makes several trainings. Needs the environment
 of envs/contract.txt: .ci/run installs it.
@@ -66,7 +66,7 @@ def make_model(folder, kind):
 
 
 def arguments(folder, model, preset, seed=7, rewards=None, steps=0, changes=None):
-    """train_grpo's arguments for a preset with `changes`, in float32 and in a folder of its own."""
+    """train's arguments for a preset with `changes`, in float32 and in a folder of its own."""
     folder.mkdir()
     config = overlaid(DEFAULT, PRESETS[preset])
     settings = overlaid(overlaid(config["train"], FORMAT), changes or {})

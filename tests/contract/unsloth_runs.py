@@ -1,6 +1,6 @@
-"""Run trainings of scripts/train_grpo.py with Unsloth's own code: python tests/contract/unsloth_runs.py RUNS FOUND
+"""Run trainings of scripts/train.py with Unsloth's own code: python tests/contract/unsloth_runs.py RUNS FOUND
 
-RUNS is a JSON list of runs, in this process one after another: `arguments` of train_grpo, and `only_construct` to stop
+RUNS is a JSON list of runs, in this process one after another: `arguments` of train, and `only_construct` to stop
 once the trainer is there. FOUND gets a JSON list of what happened in each: `error`, the `calls` of the engine if there
 was one, the `rollouts` of each step, the adapter's matrices A `at_first`.
 """
@@ -77,7 +77,7 @@ def main():
     for run in runs:
         ENGINES.clear(), ROLLOUTS.clear(), BEGINNINGS.clear()
         ends, error = [], None
-        program = runpy.run_path("scripts/train_grpo.py")
+        program = runpy.run_path("scripts/train.py")
         arguments = argparse_namespace(run["arguments"])
         try:
             program["main"](arguments)
@@ -103,11 +103,11 @@ PATHS = "model data adapter history arguments environment gpu_memory checkpoints
 
 
 def argparse_namespace(given):
-    """The arguments of train_grpo as its parser would make them."""
+    """The arguments of train as its parser would make them."""
     import argparse
 
     values = {name: Path(value) if name in PATHS else value for name, value in given.items()}
-    return argparse.Namespace(**values | {"code": [Path("scripts/train_grpo.py")]})
+    return argparse.Namespace(**values | {"code": [Path("scripts/train.py")]})
 
 
 main()

@@ -35,7 +35,7 @@ def test_chain(checkout, finished):
     # Another definition gives another image, and jobs that ran in the old one rerun.
     with open(checkout.folder / "containers/Containerfile", "a") as file:
         file.write("# changed\n")
-    assert {"train_grpo", "evaluate", "download_model"} <= checkout.planned(*PROFILE).keys()
+    assert {"train", "evaluate", "download_model"} <= checkout.planned(*PROFILE).keys()
 
 
 def test_the_run_builds_what_is_missing(checkout):

@@ -40,8 +40,8 @@ def entities(record):
 def test_every_job_is_an_action(published):
     found = entities(published.folder / RECORD)
     actions = [e for e in found.values() if e["@type"] == "CreateAction" and e["@id"] != "#run"]
-    trained = [e for e in actions if e["instrument"]["@id"] == "scripts/train_grpo.py"]
-    assert len(trained) == 3 and all("python scripts/train_grpo.py" in e["description"] for e in trained)
+    trained = [e for e in actions if e["instrument"]["@id"] == "scripts/train.py"]
+    assert len(trained) == 3 and all("python scripts/train.py" in e["description"] for e in trained)
     assert all(e["startTime"] <= e["endTime"] for e in actions)
     (made,) = [e for e in actions if {"@id": "results.json"} in e["result"]]
     assert {"@id": "eval/word_problems/grpo-seed0/samples.jsonl.gz"} in made["object"]

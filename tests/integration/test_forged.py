@@ -291,7 +291,7 @@ def machine(record):
 
 
 def seconds(record):
-    edit_provenance(record, lambda value: value["stages"]["train_grpo/grpo-seed0"].update(seconds=99999.0))
+    edit_provenance(record, lambda value: value["stages"]["train/grpo-seed0"].update(seconds=99999.0))
 
 
 def speed(record):
@@ -299,7 +299,7 @@ def speed(record):
 
 
 def training_speed(record):
-    edit_provenance(record, lambda value: value["stages"]["train_grpo/grpo-seed0"].update(tokens_per_second=99999.0))
+    edit_provenance(record, lambda value: value["stages"]["train/grpo-seed0"].update(tokens_per_second=99999.0))
 
 
 def adapter(record):
@@ -384,9 +384,9 @@ FORGED = {
     package: (trainings, "hub/grpo-seed0.sha256: model.safetensors is not that of the record"),
     commit: (repository, f"provenance.commit: {'0' * 40} is not in this clone"),
     machine: (pages, "record.html: does not follow from the record's data"),
-    seconds: (commands, "provenance.stages.train_grpo/grpo-seed0: 99999.0 seconds published, and the job took"),
+    seconds: (commands, "provenance.stages.train/grpo-seed0: 99999.0 seconds published, and the job took"),
     speed: (commands, "provenance.stages.evaluate/word_problems/base.tokens_per_second: 99999.0"),
-    training_speed: (commands, "provenance.stages.train_grpo/grpo-seed0.tokens_per_second: 99999.0"),
+    training_speed: (commands, "provenance.stages.train/grpo-seed0.tokens_per_second: 99999.0"),
     adapter: (trainings, "hub/grpo-seed0.sha256: adapter/adapter_model.safetensors is not that of the record"),
     seed_of_command: (commands, "--seed: published 7, by the config 0"),
     model_of_command: (commands, "eval/word_problems/base/metrics.json: its command evaluates ['other/models/base']"),

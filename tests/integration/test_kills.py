@@ -25,7 +25,7 @@ def results(checkout):
 
 def trained(checkout):
     """How many steps the last call of the training took."""
-    log = checkout.folder / "logs/tiny/train_grpo/grpo-seed0.log"
+    log = checkout.folder / "logs/tiny/train/grpo-seed0.log"
     return len(re.findall(r"^\{'loss'", log.read_text(), re.MULTILINE)) if log.exists() else 0
 
 

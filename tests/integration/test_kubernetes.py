@@ -14,5 +14,5 @@ def test_every_file_is_in_storage(checkout):
     process = checkout.snakemake(*profile, *options, PYTHONPATH=str(PLUGINS))
     output = process.stdout + process.stderr
     assert process.returncode == 0, output
-    assert "bucket/results/tiny/report.html" in output and "train_grpo " in output
+    assert "bucket/results/tiny/report.html" in output and "train " in output
     assert "gpu_manufacturer=nvidia" in output

@@ -49,7 +49,7 @@ def test_record(published):
     subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=record, check=True)
     provenance = json.loads((record / "provenance.json").read_text())
     assert provenance["format"] == 2 and len(provenance["commit"]) == 40
-    assert provenance["stages"]["train_grpo/grpo-seed0"]["seconds"] > 0
+    assert provenance["stages"]["train/grpo-seed0"]["seconds"] > 0
     assert provenance["stages"]["evaluate/word_problems/base"]["tokens_per_second"] > 0
     assert "adapters/grpo-seed0/adapter_model.safetensors" in provenance["weights"]
     page = (record / "record.html").read_text()
@@ -255,7 +255,7 @@ def test_restored_record_is_finished_work(record, tmp_path):
     code, output = script(record, "restore", RECORD)
     assert code == 1 and "may hold finished work" in output
     record.write(eval=record.settings["eval"] | {"batch_size": 4})
-    assert {"evaluate", "train_grpo", "download_model"} <= record.planned().keys()
+    assert {"evaluate", "train", "download_model"} <= record.planned().keys()
 
 
 def test_a_renamed_record_is_not_restored(record):

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 EVALUATIONS = {"evaluate", "compare", "tabulate_results", "report", "package_model"}
-TRAINING = {"train_grpo", "merge_lora", "check_merge"}
+TRAINING = {"train", "merge_lora", "check_merge"}
 
 
 def edit(checkout, path, text="\n# edited\n"):
@@ -22,7 +22,7 @@ def test_nothing_changed(rerun):
 
 
 def test_touched_script(rerun):
-    (rerun.folder / "scripts/train_grpo.py").touch()
+    (rerun.folder / "scripts/train.py").touch()
     (rerun.folder / "scripts/reasoning/answer.py").touch()
     assert rerun.planned() == {}
 
@@ -63,7 +63,7 @@ def test_merged_models_that_are_not_kept(rerun):
     assert [path.name for path in models.iterdir()] == ["base"]
     assert rerun.planned() == {}
     rerun.write(keep={"merged_models": False}, eval=rerun.settings["eval"] | {"batch_size": 4})
-    assert "merge_lora" in rerun.planned() and "train_grpo" not in rerun.planned()
+    assert "merge_lora" in rerun.planned() and "train" not in rerun.planned()
 
 
 def test_edited_unused_backend(rerun):
@@ -94,7 +94,7 @@ def test_added_seed(rerun):
     rerun.write(seeds=[0, 1])
     planned = rerun.planned()
     assert planned.keys() == TRAINING | EVALUATIONS
-    assert (planned["train_grpo"], planned["evaluate"], planned["compare"]) == (1, 1, 1)
+    assert (planned["train"], planned["evaluate"], planned["compare"]) == (1, 1, 1)
 
 
 def test_fresh_clone_with_restored_results(rerun, tmp_path):
@@ -219,14 +219,14 @@ def test_files_replaced_in_a_source_folder(checkout, tiny_model, tmp_path):
 @pytest.mark.parametrize(
     ("path", "forced", "cure"),
     [
-        (f"{BASE}/model.safetensors", "train_grpo", "download_model"),
+        (f"{BASE}/model.safetensors", "train", "download_model"),
         (f"{DATA}/raw/test.jsonl", "format_gsm8k", "download_data"),
-        (f"{DATA}/train.jsonl", "train_grpo", "format_gsm8k"),
-        ("results/tiny/adapters/grpo-seed0/adapter_model.safetensors", "merge_lora", "train_grpo"),
+        (f"{DATA}/train.jsonl", "train", "format_gsm8k"),
+        ("results/tiny/adapters/grpo-seed0/adapter_model.safetensors", "merge_lora", "train"),
         ("results/tiny/models/grpo-seed0/model.safetensors", "evaluate", "merge_lora"),
         ("results/tiny/models/grpo-seed0/config.json", "check_merge", "merge_lora"),
         (f"{DATA}/test.jsonl", "probe_contamination", "format_gsm8k"),
-        ("results/tiny/adapters/grpo-seed0/adapter_config.json", "package_model", "train_grpo"),
+        ("results/tiny/adapters/grpo-seed0/adapter_config.json", "package_model", "train"),
     ],
 )
 def test_damaged_outputs_are_not_used(rerun, path, forced, cure):

@@ -105,7 +105,7 @@ def test_outputs_state_their_environment(finished):
     (group,) = json.loads((results / "results.json").read_text())["environments"]
     assert group["environment"] == here
     stages = {stage.partition("/")[0] for stage in group["stages"]}
-    assert stages == {"download_model", "train_grpo", "merge_lora", "check_merge", "evaluate", "probe_contamination"}
+    assert stages == {"download_model", "train", "merge_lora", "check_merge", "evaluate", "probe_contamination"}
     assert here["lock_files"]["envs/cpu.txt"][:12] in (results / "report.html").read_text()
 
 
@@ -140,4 +140,4 @@ def test_reports_over_several_environments_say_so(rerun):
     assert process.returncode == 0, process.stdout + process.stderr
     assert "2 different environments" in (rerun.folder / RESULTS / "table.txt").read_text()
     page = (rerun.folder / RESULTS / "report.html").read_text()
-    assert "2 different environments" in page and "Python 3.10.1" in page and "of train_grpo/grpo-seed0" in page
+    assert "2 different environments" in page and "Python 3.10.1" in page and "of train/grpo-seed0" in page

@@ -74,13 +74,13 @@ def digests(checkout):
 
 def resumed(checkout):
     """Whether a training in Slurm said that it goes on."""
-    logs = (checkout.folder / ".snakemake/slurm_logs/rule_train_grpo").rglob("*.log")
+    logs = (checkout.folder / ".snakemake/slurm_logs/rule_train").rglob("*.log")
     return any("resumes from checkpoint-" in log.read_text() for log in logs)
 
 
 def trains(process, checkout):
     """Whether a process is the training of a checkout."""
-    found = any(word.endswith("scripts/train_grpo.py") for word in process.info["cmdline"] or [])
+    found = any(word.endswith("scripts/train.py") for word in process.info["cmdline"] or [])
     return found and process.info["cwd"] == str(checkout.folder)
 
 
@@ -135,9 +135,9 @@ def test_chain(whole, tmp_path):
     assert resumed(checkout)
     assert digests(checkout) == digests(whole)
     lines = submitted(output)
-    assert {"train_grpo", "evaluate", "merge_lora", "tabulate_results", "report"} <= lines.keys()
+    assert {"train", "evaluate", "merge_lora", "tabulate_results", "report"} <= lines.keys()
     assert not {"download_model", "download_data"} & lines.keys()  # they need a network, which nodes may lack
-    (training,) = lines["train_grpo"]
+    (training,) = lines["train"]
     assert " -t 60 " in training and " --mem 5000 " in training and " --cpus-per-task=2" in training
     assert all(" -t 30 " in line and " --mem 3000 " in line for line in lines["evaluate"])
     assert not [line for found in lines.values() for line in found if "gpu" in line or "gres" in line]
@@ -154,7 +154,7 @@ def test_time_limit(whole, tmp_path):
     subprocess.run(["scontrol", "update", f"JobId={job}", "TimeLimit=0:01"], check=True)
     assert process.wait(timeout=500) == 0
     output = (checkout.folder / "output.txt").read_text()
-    first, second = submitted(output)["train_grpo"]
+    first, second = submitted(output)["train"]
     assert " -t 60 " in first and " -t 120 " in second and " --mem 10000 " in second
     assert "TIMEOUT" in output
     assert resumed(checkout)

@@ -69,7 +69,7 @@ def test_it_shares_what_is_equal(swept, tmp_path):
     checkout.settings = swept.settings | {"sweep": {"rate": RATES | {"none": {"train": {"grpo": {"beta": 0.1}}}}}}
     checkout.write()
     planned = checkout.planned("--", "sweep")
-    assert planned["train_grpo"] == planned["merge_lora"] == planned["evaluate"] == len(SEEDS)
+    assert planned["train"] == planned["merge_lora"] == planned["evaluate"] == len(SEEDS)
     assert "download_model" not in planned and "format_gsm8k" not in planned
 
 
@@ -83,7 +83,7 @@ def test_models_are_an_axis(swept, tmp_path):
     checkout.settings = swept.settings | {"seeds": [0], "sweep": {"size": models}}
     checkout.write()
     planned = checkout.planned("--", "sweep")
-    assert planned["download_swept_model"] == 1 and planned["train_grpo"] == 2 and planned["evaluate"] == 3
+    assert planned["download_swept_model"] == 1 and planned["train"] == 2 and planned["evaluate"] == 3
     assert "download_model" not in planned and "format_gsm8k" not in planned
     process = checkout.snakemake("--", "sweep")
     assert process.returncode == 0, process.stdout + process.stderr

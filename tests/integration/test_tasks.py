@@ -39,7 +39,7 @@ def test_only_its_own_jobs_have_its_overrides(two):
         assert ("data/spoken/dev.jsonl" in job) == ('"batch_size": 3' in job) == ('"prefill": "So: "' in job) == spoken
         assert ("data/word_problems/test.jsonl" in job) == ('"system": "Be brief."' in job) == (not spoken)
         assert ('"max_new_tokens": 4' in job) == spoken and '"do_sample": false' in job
-    (training,) = [job for job in jobs if "scripts/train_grpo.py" in job]
+    (training,) = [job for job in jobs if "scripts/train.py" in job]
     assert '"prefill": ""' in training and "data/spoken" not in training
 
 

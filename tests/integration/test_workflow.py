@@ -38,7 +38,7 @@ def test_rule_graph(checkout):
     )
     rules = set(re.findall(r'\["?(\w+)"?\]', process.stdout)) - {"all"}
     assert rules == {
-        *("download_model", "download_data", "format_gsm8k", "evaluate", "train_grpo", "merge_lora", "check_merge"),
+        *("download_model", "download_data", "format_gsm8k", "evaluate", "train", "merge_lora", "check_merge"),
         *("probe_contamination", "compare", "tabulate_results", "report", "package_model"),
     }
     assert all(Path(f"scripts/{rule}.py").exists() for rule in rules)
@@ -84,7 +84,7 @@ def test_locks_hold_hashes():
 def test_braces_in_settings(checkout):
     """Regular expressions may have braces, which must not be mistaken for wildcards."""
     checkout.write(prompt=checkout.settings["prompt"] | {"answer": r"\\boxed{(\w{1,9})}", "system": "Answer in {x}."})
-    assert "train_grpo" in checkout.planned()
+    assert "train" in checkout.planned()
 
 
 def test_an_arm_overrides_what_it_names(checkout):

@@ -16,7 +16,7 @@ def sealed(tmp_path):
 
 
 def test_intact(sealed):
-    require_intact(sealed, "train_grpo")
+    require_intact(sealed, "train")
 
 
 @pytest.mark.parametrize(
@@ -31,8 +31,8 @@ def test_intact(sealed):
 )
 def test_not_intact(sealed, name, change):
     change(sealed / name)
-    with pytest.raises(SystemExit, match=rf"^error: {sealed}/{name} is not what train_grpo .*--forcerun train_grpo"):
-        require_intact(sealed, "train_grpo")
+    with pytest.raises(SystemExit, match=rf"^error: {sealed}/{name} is not what train .*--forcerun train"):
+        require_intact(sealed, "train")
 
 
 def test_files(tmp_path):

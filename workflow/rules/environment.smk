@@ -57,7 +57,7 @@ def launch(processes):
 
 def require_gpu():
     """Stop before the first job if training needs a GPU on this machine and there is none."""
-    trains = any(job.rule is rules.train_grpo.rule for job in workflow.dag.needrun_jobs())
+    trains = any(job.rule is rules.train.rule for job in workflow.dag.needrun_jobs())
     if trains and workflow.local_exec and not config["train"]["grpo"]["use_cpu"] and not shutil.which("nvidia-smi"):
         raise WorkflowError(
             f"this machine has no NVIDIA GPU (no nvidia-smi on the PATH), and run {config['run']} needs one: use a "
@@ -161,7 +161,7 @@ def require_disk():
 
 def require_training():
     """Stop on training settings that this environment cannot run; needs no model."""
-    arms = {job.wildcards.arm: job for job in planned(rules.train_grpo)}
+    arms = {job.wildcards.arm: job for job in planned(rules.train)}
     if not arms or IMAGED or not workflow.local_exec:
         return
     settings = in_file(list(dict.fromkeys(job.params.train for job in arms.values())))

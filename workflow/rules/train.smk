@@ -2,11 +2,11 @@
 # merge/<policy>.json.
 
 
-rule train_grpo:
+rule train:
     """Train an adapter with GRPO; its history and settings go to training/<policy>/."""
     input:
-        script=stage("train_grpo"),
-        modules=modules("train_grpo", backend("train")),
+        script=stage("train"),
+        modules=modules("train", backend("train")),
         rewards=reward_files,
         model=base_model,
         data=f"<results>/data/{config['task']}/train.jsonl",
@@ -17,18 +17,18 @@ rule train_grpo:
         environment="<results>/training/{arm}-seed{seed}/environment.json",
         gpu_memory="<results>/training/{arm}-seed{seed}/gpu_memory.json",
     log:
-        "<logs>/train_grpo/{arm}-seed{seed}.log",
+        "<logs>/train/{arm}-seed{seed}.log",
     benchmark:
-        "<logs>/train_grpo/{arm}-seed{seed}.tsv"
+        "<logs>/train/{arm}-seed{seed}.tsv"
     threads: config["train"]["threads"] * config["train"]["processes"]
     resources:
-        **asks("train_grpo", training_gpus),
+        **asks("train", training_gpus),
         # Resources, because unlike params they may change without another training.
         checkpoint_steps=config["checkpoints"]["steps"],
         checkpoint_minutes=config["checkpoints"]["minutes"],
     params:
         env=MODEL_ENV,
-        checkpoints=lambda wildcards: place(f"<results>/checkpoints/train_grpo/{wildcards.arm}-seed{wildcards.seed}"),
+        checkpoints=lambda wildcards: place(f"<results>/checkpoints/train/{wildcards.arm}-seed{wildcards.seed}"),
         launch=launch(config["train"]["processes"]),
         train=arm_settings("train"),
         rewards=arm_settings("rewards"),

@@ -94,7 +94,7 @@ def require_same_prompts(trainer, tokenizer, chats):
     if not callable(getattr(trainer, "_tokenize_prompts", None)):
         raise SystemExit(
             "error: TRL's GRPOTrainer has no _tokenize_prompts, which says what the model will read: use the locked "
-            "TRL, or change require_same_prompts in scripts/train_grpo.py"
+            "TRL, or change require_same_prompts in scripts/train.py"
         )
     if trainer._tokenize_prompts(chats)[0] != token_ids(tokenizer, chats):
         raise SystemExit(

@@ -12,7 +12,7 @@ from peft import LoraConfig, get_peft_model
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AutoModelForCausalLM
 
-TRAIN = runpy.run_path("scripts/train_grpo.py")
+TRAIN = runpy.run_path("scripts/train.py")
 
 
 class Policy(torch.nn.Module):
