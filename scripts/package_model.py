@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from reasoning.rows import read_results
+from reasoning.training import arguments
 from record.checksums import write_checksums
 from reporting.card import CONTENTS, card, card_rows, eval_result, on_hub
 from stage.checksums import NAME, require_intact
@@ -35,16 +36,17 @@ def training_settings(train, rewards):
     """The training settings as a flat `{setting: value}`."""
     return {
         **{f"reward {name}": weight for name, weight in rewards.items()},
-        **{key: value for key, value in train.items() if key not in ("lora", "grpo")},
+        **{key: value for key, value in train.items() if key not in ("lora", "grpo", "sft", "problems")},
+        **{f"problems {key}": value for key, value in train["problems"].items()},
         **train["lora"],
-        **train["grpo"],
+        **arguments(train),
     }
 
 
 def main(args):
     import yaml
 
-    config, results = json.loads(args.config), read_results(args.results)
+    config, results, train = json.loads(args.config), read_results(args.results), json.loads(args.train_config)
     require_intact(args.base, "download_model")
     require_intact(args.merged, "merge_lora")
     require_intact(args.adapter, "train")
@@ -55,7 +57,8 @@ def main(args):
         for target, source in layout.items():
             shutil.copytree(source, folder / target, ignore=NOT_OURS, copy_function=link_or_copy, dirs_exist_ok=True)
         adapter = next(folder.rglob("adapter_config.json")).parent
-        name_base(adapter / "adapter_config.json", on_hub(config["model"]["source"]))
+        if not train["start"]:  # else the base model of this adapter is a policy of the run
+            name_base(adapter / "adapter_config.json", on_hub(config["model"]["source"]))
         for path in (args.history, args.arguments):
             shutil.copy(path, adapter)
         for path in args.gguf:
@@ -74,7 +77,8 @@ def main(args):
             args.command,
             args.policy,
             results,
-            training=training_settings(json.loads(args.train_config), json.loads(args.rewards_config)),
+            train=train,
+            training=training_settings(train, json.loads(args.rewards_config)),
             gguf=[path for path in args.gguf if path.suffix == ".json"],
             citation=yaml.safe_load(read_text(args.citation)),
         )

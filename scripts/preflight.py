@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 from backends.arguments import asked, original, stated
 from backends.quantisation import quantised
+from reasoning.training import arguments
 from stage.screen import run
 
 
@@ -27,13 +28,13 @@ def main(args):
         require_packages(settings, args.eval_backend)
         quantised(settings)
 
-        from trl import GRPOConfig
+        import trl
 
+        config, given = getattr(trl, f"{settings['trainer'].upper()}Config"), arguments(settings)
         # TRL counts the processes that train together, and here is one: its batch is all of theirs.
-        grpo = settings["grpo"]
-        batch = grpo.get("per_device_train_batch_size", original(GRPOConfig).per_device_train_batch_size)
+        batch = given.get("per_device_train_batch_size", original(config).per_device_train_batch_size)
         whole = {"per_device_train_batch_size": batch * settings["processes"], "output_dir": tempfile.gettempdir()}
-        asked(GRPOConfig, stated(original(GRPOConfig), grpo | whole))
+        asked(config, stated(original(config), given | whole))
 
 
 if __name__ == "__main__":

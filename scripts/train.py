@@ -1,29 +1,26 @@
-"""Train a LoRA adapter with GRPO (Shao et al. 2024, arXiv:2402.03300, section 4.1) by TRL's GRPOTrainer."""
+"""Train a LoRA adapter, with the trainer that the config names."""
 
 import argparse
 import csv
 import json
 import os
-import shutil
-from collections import deque
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from backends import backend
-from backends.arguments import asked, original, stated
 from backends.chat_template import require_plain_template
 from backends.checkpoints import keep_checkpoints, latest
 from backends.decoding import inherit_nothing, stop_tokens
 from backends.determinism import fix
-from backends.gpu_memory import KL_POSITIONS, KL_ROLLOUTS, longest, peak
-from backends.limits import stop_at_limits
-from backends.tokenizer import load_tokenizer, token_ids
-from reasoning.rewards import reward_functions
-from stage.checksums import require_intact, seal
+from backends.gpu_memory import peak
+from reasoning.training import right_completions, training_problems, worked_solutions
+from stage.checksums import model_rule, require_intact, seal
 from stage.environment import environment
 from stage.files import read_json, read_jsonl, remove, replacing, write_json
 from stage.resume import fingerprint
 from stage.screen import Progress, run, say
+from trainers import Training
+from trainers import trainer as trainer_module
 
 # TRL's timings, which would make the history differ from run to run.
 CLOCK = {"step_time", "train_runtime", "train_samples_per_second", "train_steps_per_second", "total_flos"}
@@ -44,8 +41,8 @@ def require_requested(wanted, used):
 
 
 def write_history(path, logs):
-    """Write what TRL logged, one row a step: loss, rewards, lengths, entropy, kl, clipping."""
-    rows = [{k: v for k, v in row.items() if k not in CLOCK} for row in logs if "reward" in row]
+    """Write what TRL logged, one row a step: loss, and as the trainer has them rewards, lengths, entropy, kl."""
+    rows = [{k: v for k, v in row.items() if k not in CLOCK} for row in logs if "loss" in row]
     columns = sorted({key for row in rows for key in row} - {"step"})
     with replacing(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, ["step", *columns], lineterminator="\n")
@@ -77,72 +74,10 @@ def moved(before, after):
     return bool((after - factor * before).abs().max() > 1e-5 * before.abs().max())
 
 
-def require_learning(policy, before):
-    """Stop if training left the adapter as it was; `before` are its values before it."""
+def require_learning(policy, before, reason):
+    """Stop if training left the adapter as it was; `before` are its values before it, `reason` is why that may be."""
     if not any(moved(before[name], value) for name, value in adapter_values(policy).items()):
-        raise SystemExit(
-            "error: training changed nothing: no group of completions had different rewards. Read the completions "
-            "in the log, then raise train.grpo.temperature, change the prompt, or use easier problems"
-        )
-
-
-def require_same_prompts(trainer, tokenizer, chats):
-    """Stop if the trainer would give the model other tokens than evaluation does, with `tokenizer`.
-
-    The method that tells is private to TRL, in 1.15 and 1.16.
-    """
-    if not callable(getattr(trainer, "_tokenize_prompts", None)):
-        raise SystemExit(
-            "error: TRL's GRPOTrainer has no _tokenize_prompts, which says what the model will read: use the locked "
-            "TRL, or change require_same_prompts in scripts/train.py"
-        )
-    if trainer._tokenize_prompts(chats)[0] != token_ids(tokenizer, chats):
-        raise SystemExit(
-            "error: the trainer's prompts are not those of evaluation, token for token: set train.backend to trl, and "
-            "use the locked TRL"
-        )
-
-
-def log_kl(trainer, tokenizer, rollouts):
-    """Add `kl` to every step's log: KL(policy || base) in nats per sampled token, exact over the vocabulary.
-
-    TRL computes it only if it is part of the loss (beta > 0), and then for every rollout; here, the step's first few
-    are enough. `rollouts` holds the latest `(prompts, completion_ids)` that the rewards received.
-    """
-    import torch
-    from transformers import TrainerCallback
-
-    def logits(ids, mask, length):
-        # On the right there is no padding, which Unsloth would silently count as tokens.
-        return trainer.model(ids, attention_mask=mask, logits_to_keep=length + 1).logits[:, :-1]
-
-    def divergence(policy, base):
-        policy, base = policy.float().log_softmax(-1), base.float().log_softmax(-1)
-        return (policy.exp() * (policy - base)).sum(-1)
-
-    @torch.no_grad()
-    def kl():
-        pairs = list(zip(*rollouts[-1], strict=True))[:KL_ROLLOUTS]
-        chats = token_ids(tokenizer, [prompt for prompt, _ in pairs])
-        rows = [[*chat, *completion] for chat, (_, completion) in zip(chats, pairs, strict=True)]
-        width, length = max(map(len, rows)), max(len(completion) for _, completion in pairs)
-        ids = torch.tensor([[tokenizer.pad_token_id] * (width - len(row)) + row for row in rows])
-        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
-        sampled = torch.tensor([[0] * (length - len(tokens)) + [1] * len(tokens) for _, tokens in pairs])
-        ids, mask, sampled = (value.to(trainer.model.device) for value in (ids, mask, sampled))
-        policy = logits(ids, mask, length)
-        with trainer.model.disable_adapter():
-            base = logits(ids, mask, length)
-        # In chunks: of a large vocabulary's values in float32, all positions would need gigabytes.
-        pairs = zip(policy.split(KL_POSITIONS, 1), base.split(KL_POSITIONS, 1), strict=True)
-        return ((torch.cat([divergence(*pair) for pair in pairs], 1) * sampled).sum() / sampled.sum()).item()
-
-    class LogKL(TrainerCallback):
-        def on_log(self, args, state, control, logs=None, **_):
-            if "reward" in logs and not args.beta:
-                state.log_history[-1]["kl"] = kl()
-
-    trainer.add_callback(LogKL())
+        raise SystemExit(f"error: training changed nothing: {reason}")
 
 
 def show_progress(trainer, label):
@@ -163,60 +98,53 @@ def show_progress(trainer, label):
 def checkpoint_folder(args):
     """The folder for the checkpoints of exactly this training."""
     settings = [args.train_config, args.rewards_config, args.prompt_config, args.seed, environment()]
-    return args.checkpoints / fingerprint(settings, [args.data, *args.code, *args.model.glob("*.safetensors")])
+    files = [args.data, *args.demonstrations, *args.code, *args.model.glob("*.safetensors")]
+    return args.checkpoints / fingerprint(settings, files)
+
+
+def training_of(args, working):
+    """What the training is made of, read from the stage's arguments and input files."""
+    settings, prompt = json.loads(args.train_config), json.loads(args.prompt_config)
+    problems = training_problems(read_jsonl(args.data), settings["problems"], args.seed)
+    demonstrations = None
+    if args.demonstrations:
+        demonstrations = right_completions(problems, read_jsonl(*args.demonstrations))
+    elif settings["trainer"] == "sft":
+        demonstrations = worked_solutions(problems, settings["solution"])
+    own = dict(
+        output_dir=str(working),
+        seed=args.seed,
+        data_seed=args.seed,
+        logging_steps=1,
+        report_to=[],
+        save_strategy="no",
+    )
+    rewards = json.loads(args.rewards_config)
+    return Training(settings, prompt, rewards, args.seed, problems, demonstrations, args.model, own)
 
 
 def main(args):
-    settings, prompt = json.loads(args.train_config), json.loads(args.prompt_config)
-    fix(args.seed, settings["threads"])
-    require_intact(args.model, "download_model")
+    require_intact(args.model, model_rule(args.model))
     require_intact(args.data, "format_gsm8k")
-    problems = [{key: problem[key] for key in ("prompt", "answer", "steps")} for problem in read_jsonl(args.data)]
-    chats = [problem["prompt"] for problem in problems]
     working = checkpoint_folder(args)
+    training = training_of(args, working)
+    settings, prompt = training.settings, training.prompt
+    fix(args.seed, settings["threads"])
+    method, chats = trainer_module(settings["trainer"]), [problem["prompt"] for problem in training.problems]
     # Of several processes, only the first writes; torchrun sets RANK.
     writes = os.environ.get("RANK", "0") == "0"
     with replacing(args.adapter) if writes else TemporaryDirectory() as folder:
         folder = Path(folder)
         load = backend("train", settings["backend"]).load
-        policy, tokenizer, extra = load(args.model, chats, settings, prompt["prefill"], folder)
+        policy, tokenizer, extra = load(args.model, chats, method.for_backend(training), prompt["prefill"], folder)
         require_plain_template(tokenizer, chats, prompt)
         policy = inherit_nothing(policy, eos_token_id=stop_tokens(args.model, tokenizer))
 
         from accelerate.utils import set_seed
-        from datasets import Dataset  # after the backend: some must be imported before TRL
-        from trl import GRPOConfig, GRPOTrainer
 
-        rollouts = deque(maxlen=1)
-        functions, weights = reward_functions(json.loads(args.rewards_config), prompt, rollouts)
-        own = dict(
-            output_dir=str(working),
-            seed=args.seed,
-            data_seed=args.seed,
-            reward_weights=weights,
-            logging_steps=1,
-            log_completions=True,
-            num_completions_to_print=2,
-            report_to=[],
-            save_strategy="no",
-        )
-        if settings["grpo"].get("use_vllm"):  # else vLLM reserves room for the longest text that the model could read
-            own["vllm_max_model_length"] = longest(tokenizer, chats) + settings["grpo"]["max_completion_length"]
-        fields = stated(original(GRPOConfig), own | settings["grpo"])
-        wanted = asked(GRPOConfig, fields)
-        trainer = GRPOTrainer(
-            model=policy,
-            processing_class=tokenizer,
-            reward_funcs=functions,
-            args=GRPOConfig(**fields),
-            train_dataset=Dataset.from_list(problems),
-            **extra,
-        )
+        trainer, wanted = method.make(policy, tokenizer, training, extra)
         require_requested(wanted, trainer.args.to_dict())
-        require_same_prompts(trainer, load_tokenizer(args.model, prompt["prefill"]), chats)
-        log_kl(trainer, tokenizer, rollouts)
         show_progress(trainer, f"train {args.adapter.name}")
-        stop_at_limits(trainer, settings["limits"], sum(weights))
         keep_checkpoints(trainer, args.checkpoint_steps, args.checkpoint_minutes)
         if (checkpoint := latest(working)) and writes:
             exact = "" if settings["grpo"]["use_cpu"] else "; on a GPU, bits may differ from an uninterrupted run"
@@ -224,10 +152,10 @@ def main(args):
         before = adapter_values(trainer.model)
         set_seed(args.seed, device_specific=True)  # as TRL did; vLLM's engine has since seeded the process with its own
         trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
-        require_learning(trainer.model, before)
+        require_learning(trainer.model, before, method.NOTHING_LEARNED)
         save_adapter(trainer.model, folder, args.source)
         if writes:
-            shutil.copytree(working / "completions", folder / "completions")
+            method.keep_texts(training, working, folder)
             seal(folder)
             write_json(args.environment, environment())
             write_history(args.history, trainer.state.log_history)
@@ -244,9 +172,10 @@ if __name__ == "__main__":
     parser.add_argument("--source", required=True, help="the base model's name in the adapter: `model.source`")
     parser.add_argument("--model", required=True, type=Path, help="directory of the base model")
     parser.add_argument("--data", required=True, type=Path, help="formatted training problems, JSONL")
+    parser.add_argument("--demonstrations", type=Path, nargs="*", default=[], help="a teacher's samples.jsonl")
     parser.add_argument("--adapter", required=True, type=Path, help="directory to write")
     parser.add_argument("--history", required=True, type=Path, help="CSV to write, one row a step")
-    parser.add_argument("--arguments", required=True, type=Path, help="JSON to write, the whole GRPOConfig")
+    parser.add_argument("--arguments", required=True, type=Path, help="JSON to write, all of the trainer's arguments")
     parser.add_argument("--environment", required=True, type=Path, help="JSON to write, the training's environment")
     parser.add_argument("--gpu-memory", required=True, type=Path, help="JSON to write, the peak GPU memory")
     parser.add_argument(

@@ -1,11 +1,11 @@
-"""The arguments of TRL's GRPOTrainer, built from the config section `train.grpo`."""
+"""The arguments of TRL's trainers, built from the config section `train`."""
 
 import dataclasses
 
 
 def original(config):
-    """TRL's own GRPOConfig; `config` may be a class that Unsloth derived from it and put in its place."""
-    return [c for c in config.__mro__ if c.__name__.endswith("GRPOConfig")][-1]
+    """TRL's own GRPOConfig or SFTConfig; `config` may be a class that Unsloth derived from it and put in its place."""
+    return [c for c in config.__mro__ if c.__name__.endswith(("GRPOConfig", "SFTConfig"))][-1]
 
 
 def stated(config, settings):
@@ -23,4 +23,4 @@ def asked(config, fields):
     try:
         return original(config)(**fields).to_dict()
     except ValueError as error:
-        raise SystemExit(f"error: TRL does not take these settings: {error} Change them under train.grpo") from None
+        raise SystemExit(f"error: TRL does not take these settings: {error} Change them under train") from None

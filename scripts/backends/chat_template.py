@@ -87,3 +87,11 @@ def require_no_system_turn(opening, head, special):
             f"error: prompt.system is empty, and the model's chat template writes a system turn of its own "
             f"({own!r}): state a text, or null to take the template's"
         )
+
+
+def end_of_turn(tokenizer, stops):
+    """The id that ends an answer in the chat template, one of `stops`; the tokenizer's own if the template has none."""
+    chat = [QUESTION, ANSWER, QUESTION]
+    *_, after_answer = around(rendered(tokenizer, [chat])[0], chat)[0]
+    ids = tokenizer(after_answer, add_special_tokens=False)["input_ids"]
+    return next((i for i in ids if i in stops), tokenizer.eos_token_id)

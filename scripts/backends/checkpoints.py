@@ -40,16 +40,15 @@ def latest(folder):
 
 
 def keep_checkpoints(trainer, steps, minutes):
-    """Let a GRPOTrainer save a checkpoint every `steps` steps and every `minutes` minutes; 0 is never.
+    """Let a trainer save a checkpoint every `steps` steps and every `minutes` minutes; 0 is never.
 
-    Only after the last step on a batch of rollouts: those are not part of a checkpoint.
+    Of a GRPOTrainer only after the last step on a batch of rollouts: those are not part of a checkpoint.
     """
     from transformers import TrainerCallback
 
     arguments = trainer.args
-    rollouts = max(
-        1, arguments.steps_per_generation * arguments.num_iterations // arguments.gradient_accumulation_steps
-    )
+    uses = getattr(arguments, "steps_per_generation", 1) * getattr(arguments, "num_iterations", 1)
+    rollouts = max(1, uses // arguments.gradient_accumulation_steps)
 
     class KeepCheckpoints(TrainerCallback):
         saved, waiting = time.monotonic(), False

@@ -3,7 +3,7 @@
 import random
 
 from reasoning.number import number
-from reasoning.problems import family, final_answer, read_problems, step_results
+from reasoning.problems import family, final_answer, read_problems, solution, step_results
 from reasoning.prompt import messages
 
 
@@ -39,12 +39,16 @@ def split_dev(train, test, dev, seed):
 def formatted(raw, prompt, task):
     """The problems of each split, `{"train" | "dev" | "test": [format_problem, …]}`.
 
-    `raw` is `{"train" | "test": path}` of problems in GSM8K's form; `prompt` and `task` are config sections.
+    Training problems also have `solution`, a text. `raw` is `{"train" | "test": path}` of problems in GSM8K's form;
+    `prompt` and `task` are config sections.
     """
     test = read_problems(raw["test"])
     # A task without dev is for evaluation alone, and its training split is empty.
     train, dev = split_dev(read_problems(raw["train"]), test, task["dev"], seed=0) if "dev" in task else ([], [])
-    return {
+    found = {
         split: [format_problem(p, f"{split}-{i}", prompt) for i, p in enumerate(problems[: task["limit"].get(split)])]
         for split, problems in (("train", train), ("dev", dev), ("test", test))
     }
+    for record, problem in zip(train, found["train"], strict=False):
+        problem["solution"] = solution(record)  # to be imitated; there are none of the splits that are measured on
+    return found

@@ -25,6 +25,10 @@ def seed_of(policy):
 
 
 def problem_count(task, split):
-    """`(n, subset)`: the number of problems in a split, and whether `limit` makes it a subset."""
+    """`(n, subset)`: the number of problems in a split, and whether `limit` makes it a subset.
+
+    It is None for a training split without a limit, from which questions that are also in test have been dropped.
+    """
     limit = task["limit"].get(split)
-    return limit or (task["size"] | {"dev": task.get("dev", 0)})[split], limit is not None
+    stated = {"test": task["size"].get("test"), "dev": task.get("dev", 0), "train": None}
+    return limit or stated[split], limit is not None

@@ -30,6 +30,11 @@ def step_results(problem):
     return STEP.findall(problem["answer"])
 
 
+def solution(problem):
+    """The solution's steps as a reader writes them: without annotations, and without the final answer."""
+    return re.sub(r"<<[^<>]*>>", "", ANSWER.sub("", problem["answer"])).strip()
+
+
 def family(problem):
     """The family of a problem: its template's name, or, for real GSM8K, its number of annotated steps."""
     return problem.get("family") or f"{len(step_results(problem))} steps"

@@ -1,7 +1,9 @@
 """GRPO's rewards, each from 0 to 1 per completion; the config weights them (`rewards: {accuracy: 1.0, …}`)."""
 
 import hashlib
+import json
 import math
+import os
 import re
 import runpy
 import traceback
@@ -35,15 +37,16 @@ def steps(text, problem, prompt):
     return sum(a == b for a, b in zip(computed, gold, strict=True)) / len(gold)
 
 
-def random(text, problem, prompt):
-    """A coin toss, independent of the problem: the control for gains that any reward would bring.
+def coin(seed, step, question, index):
+    """A coin toss, 0 or 1, for the completion `index` of a batch: independent of its text, and the same in every rerun.
 
-    A hash of the text decides, so reruns give the same result.
+    The control for gains that any reward would bring (Shao et al. 2025, Spurious rewards, arXiv:2506.10947).
     """
-    return float(hashlib.sha256(text.encode()).digest()[0] & 1)
+    tossed = json.dumps([seed, step, os.environ.get("RANK", "0"), question, index])
+    return float(hashlib.sha256(tossed.encode()).digest()[0] & 1)
 
 
-REWARDS = {"accuracy": accuracy, "format": format, "steps": steps, "random": random}
+REWARDS = {"accuracy": accuracy, "format": format, "steps": steps}
 
 
 def own(name):
@@ -79,19 +82,22 @@ def own(name):
     return checked
 
 
-def reward_functions(weights, prompt, rollouts):
+def reward_functions(weights, prompt, seed, rollouts):
     """(functions for TRL, weights) of the rewards whose weight is not 0.
 
-    TRL calls each as `f(prompts=…, completions=[[{"role", "content"}], …], completion_ids=…, answer=[…], steps=[…])`,
-    the last two from the training data, and expects one float per completion. The prompt's prefill was not sampled,
-    but it is part of the text that is scored. The deque `rollouts` receives the latest `(prompts, completion_ids)`.
+    TRL calls each as `f(prompts=…, completions=[[{"role", "content"}], …], completion_ids=…, answer=[…], steps=[…],
+    trainer_state=…)`, answer and steps from the training data, and expects one float per completion. The prompt's
+    prefill was not sampled, but it is part of the text that is scored. The deque `rollouts` receives the latest
+    `(prompts, completion_ids)`.
     """
 
     def trl(name):
-        of_user = None if name in REWARDS else own(name)
+        of_user = own(name) if ".py:" in name else None
 
-        def reward(prompts, completions, completion_ids, answer, steps, **_):
+        def reward(prompts, completions, completion_ids, answer, steps, trainer_state, **_):
             rollouts.append((prompts, completion_ids))
+            if name == "random":
+                return [coin(seed, trainer_state.global_step, chat, index) for index, chat in enumerate(prompts)]
             texts = [prompt["prefill"] + completion[0]["content"] for completion in completions]
             problems = [{"prompt": p, "answer": a, "steps": s} for p, a, s in zip(prompts, answer, steps, strict=True)]
             if of_user:

@@ -4,6 +4,7 @@ import csv
 import math
 
 from reasoning.policies import arm_of, problem_count, seed_of, trained_policies
+from reasoning.training import arguments
 from stage.files import read_json, read_text, sha256
 
 from record.compared import mismatches
@@ -14,7 +15,7 @@ SCHEDULES = {
     "linear": lambda done, warmup, steps: done / warmup if done < warmup else (steps - done) / max(1, steps - warmup),
     "constant": lambda done, warmup, steps: 1.0,
 }
-SHARES = ("clip_ratio/", "completions/clipped_ratio", "frac_reward_zero_std")
+SHARES = ("clip_ratio/", "completions/clipped_ratio", "frac_reward_zero_std", "mean_token_accuracy")
 NOT_NEGATIVE = ("entropy", "grad_norm", "reward_std", "completions/min_length")
 
 
@@ -33,26 +34,32 @@ def check_arguments(record, config, policies):
     """Where training arguments are not the config's for their arm and seed, or differ where it states nothing."""
     wrong, rest = [], {}
     for policy in policies:
+        train = section_of(config, arm_of(policy), "train")
+        stated = {"seed": seed_of(policy), "data_seed": seed_of(policy)} | arguments(train)
         rewards = [weight for weight in section_of(config, arm_of(policy), "rewards").values() if weight]
-        stated = {"seed": seed_of(policy), "data_seed": seed_of(policy), "reward_weights": rewards}
-        stated |= section_of(config, arm_of(policy), "train")["grpo"]
+        if train["trainer"] == "grpo":
+            stated["reward_weights"] = rewards
         published = read_json(record / "training" / policy / "arguments.json")
         found, address = {key: published.get(key) for key in stated}, f"training/{policy}/arguments"
-        if sorted(found["reward_weights"] or []) == sorted(rewards):
+        if sorted(found.get("reward_weights") or []) == sorted(rewards):
             found["reward_weights"] = rewards  # JSON objects have no order
         wrong += mismatches(found, stated, address, "by the config")
-        rest[policy] = {key: value for key, value in published.items() if key not in stated}
-    first, *others = policies
-    for policy in others:
-        shared = rest[first].keys() & rest[policy].keys()
-        pair = ({key: rest[of][key] for key in shared} for of in (policy, first))
-        wrong += mismatches(*pair, f"training/{policy}/arguments", f"in {first}")
+        rest.setdefault(train["trainer"], {})[policy] = {k: v for k, v in published.items() if k not in stated}
+    for of_trainer in rest.values():
+        first, *others = of_trainer
+        for policy in others:
+            shared = of_trainer[first].keys() & of_trainer[policy].keys()
+            pair = ({key: of_trainer[of][key] for key in shared} for of in (policy, first))
+            wrong += mismatches(*pair, f"training/{policy}/arguments", f"in {first}")
     return wrong
 
 
-def check_history(rows, arguments, rewards):
-    """What cannot be in the rows of a history.csv, in words; `rewards` are the arm's weights."""
-    steps, limit = arguments["max_steps"], arguments["max_completion_length"]
+def check_history(rows, stated, rewards):
+    """What cannot be in the rows of a history.csv, in words.
+
+    `stated` are the trainer's arguments, `rewards` the weights of the arm, None if it is not trained by rewards.
+    """
+    steps = stated["max_steps"]
     rows = [{key: float(value) for key, value in row.items() if value not in ("", None)} for row in rows]
     if [row["step"] for row in rows] != list(range(1, steps + 1)):
         yield f"its steps are not 1 to {steps}"
@@ -60,16 +67,12 @@ def check_history(rows, arguments, rewards):
     seen = 0.0
     for row in rows:
         at = f"step {row['step']:.0f}"
-        total = sum(weight * row[f"rewards/{name}/mean"] for name, weight in rewards.items() if weight)
-        if not math.isclose(row["reward"], total, rel_tol=1e-4, abs_tol=1e-5):
-            yield f"{at}: reward {row['reward']} is not the weighted sum of its parts, {total:.6g}"
-        if schedule := SCHEDULES.get(arguments["lr_scheduler_type"]):
-            rate = arguments["learning_rate"] * schedule(row["step"] - 1, arguments["warmup_steps"], steps)
+        if schedule := SCHEDULES.get(stated["lr_scheduler_type"]):
+            rate = stated["learning_rate"] * schedule(row["step"] - 1, stated["warmup_steps"], steps)
             if not math.isclose(row["learning_rate"], rate, rel_tol=1e-6, abs_tol=1e-15):
                 yield f"{at}: learning rate {row['learning_rate']}, by the arguments {rate:.6g}"
-        lengths = [row[f"completions/{name}_length"] for name in ("min", "mean", "max")]
-        if lengths != sorted(lengths) or lengths[2] > limit:
-            yield f"{at}: completion lengths {lengths}, of at most {limit}"
+        if rewards is not None:
+            yield from check_rewards(row, at, stated["max_completion_length"], rewards)
         if row["num_tokens"] <= seen:
             yield f"{at}: num_tokens does not grow"
         seen = row["num_tokens"]
@@ -78,6 +81,16 @@ def check_history(rows, arguments, rewards):
                 yield f"{at}: {key} is {value}, not a share"
             if key in NOT_NEGATIVE and value < 0:
                 yield f"{at}: {key} is {value}, below 0"
+
+
+def check_rewards(row, at, limit, rewards):
+    """What cannot be in one row of a training by rewards, in words; `limit` is the longest completion."""
+    total = sum(weight * row[f"rewards/{name}/mean"] for name, weight in rewards.items() if weight)
+    if not math.isclose(row["reward"], total, rel_tol=1e-4, abs_tol=1e-5):
+        yield f"{at}: reward {row['reward']} is not the weighted sum of its parts, {total:.6g}"
+    lengths = [row[f"completions/{name}_length"] for name in ("min", "mean", "max")]
+    if lengths != sorted(lengths) or lengths[2] > limit:
+        yield f"{at}: completion lengths {lengths}, of at most {limit}"
 
 
 def check_merge(merge, config):
@@ -136,8 +149,9 @@ def check(record, config, results):
     policies = policies_of(config)
     wrong = check_arguments(record, config, policies) + check_weights(record, config, policies)
     for policy, rows in histories(record, policies).items():
-        arguments = read_json(record / "training" / policy / "arguments.json")
-        found = check_history(rows, arguments, section_of(config, arm_of(policy), "rewards"))
+        by_rewards = section_of(config, arm_of(policy), "train")["trainer"] == "grpo"
+        rewards = section_of(config, arm_of(policy), "rewards") if by_rewards else None
+        found = check_history(rows, read_json(record / "training" / policy / "arguments.json"), rewards)
         wrong += [f"training/{policy}/history: {words}" for words in found]
         merge = read_json(record / "merge" / f"{policy}.json")
         wrong += [f"merge/{policy}: {words}" for words in check_merge(merge, config)]

@@ -32,7 +32,7 @@ def on_hub(source):
     return {"id": name, "revision": rest.partition("/")[0]}
 
 
-def front_matter(config, table):
+def front_matter(config, table, trainer):
     """The card's YAML header, with the scores as `model-index`."""
     import yaml
 
@@ -49,7 +49,7 @@ def front_matter(config, table):
         "license": config["model"]["license"],
         "library_name": contents["library"],
         "pipeline_tag": "text-generation",
-        "tags": ["grpo", "reasoning", "trl"],
+        "tags": [trainer, "reasoning", "trl"],
         "model-index": [{"name": config["run"], "results": scores}],
     }
     if base := on_hub(config["model"]["source"]):
@@ -82,8 +82,16 @@ def eval_result(config, row):
     return yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False)
 
 
-def card(template, config, command, policy, results, training, gguf, citation):
-    """The model card as Markdown. `training` is `{setting: value}`, `gguf` a list of the comparisons of GGUF files."""
+# What a trainer does, in the card's words.
+METHODS = {"grpo": "GRPO", "sft": "supervised fine-tuning"}
+
+
+def card(template, config, command, policy, results, train, training, gguf, citation):
+    """The model card as Markdown.
+
+    `train` is the config section of the policy's arm, `training` what the card states of it as `{setting: value}`, and
+    `gguf` a list of the comparisons of GGUF files.
+    """
     table, tasks = card_rows(results, policy), results["tasks"].items()
     changes = {task: entry["policies"][policy]["comparison"]["extractors"] for task, entry in tasks}
     return fill(
@@ -91,9 +99,11 @@ def card(template, config, command, policy, results, training, gguf, citation):
         config=config,
         command=command,
         policy=policy,
+        method=METHODS[train["trainer"]],
+        start=f"Arm {train['start']} of this run" if train["start"] else config["model"]["source"],
         rows=table,
         claims=[claim(marked_task(task, entry), policy, changes[task][results["headline"]]) for task, entry in tasks],
-        front_matter=front_matter(config, table),
+        front_matter=front_matter(config, table, train["trainer"]),
         prompt=json.dumps(of_task(config, "prompt", config["task"]), indent=2),
         adapter_folder="" if config["hub"]["contents"] == "adapter" else "adapter/",
         gguf=[read_json(path) for path in gguf],

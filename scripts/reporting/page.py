@@ -42,7 +42,7 @@ def page(template, config, command, results, samples, histories, figures, citati
         },
         marked={task: marked_task(task, entry) for task, entry in results["tasks"].items()},
         examples=shown,
-        trainings={policy: health(rows) for policy, rows in histories.items()},
+        trainings={policy: found for policy, rows in histories.items() if (found := health(rows))},
         figures=figures,
         bibtex=bibtex(citation),
         several_environments=several_environments(results["environments"]),

@@ -62,8 +62,8 @@ def main():
         ends.append(watch(run.get("only_construct")))
         return loaded
 
-    def kept_rewards(weights, prompt, rollouts):
-        functions, values = reward_functions(weights, prompt, rollouts)
+    def kept_rewards(weights, prompt, seed, rollouts):
+        functions, values = reward_functions(weights, prompt, seed, rollouts)
 
         def noted(*arguments, **options):
             given = functions[0](*arguments, **options)
@@ -107,7 +107,7 @@ def argparse_namespace(given):
     import argparse
 
     values = {name: Path(value) if name in PATHS else value for name, value in given.items()}
-    return argparse.Namespace(**values | {"code": [Path("scripts/train.py")]})
+    return argparse.Namespace(**values | {"code": [Path("scripts/train.py")], "demonstrations": []})
 
 
 main()

@@ -110,7 +110,7 @@ def trainer_of(model, tokenizer, problems, folder, steps=1):
 @pytest.mark.parametrize("prefill", ["", "So: "])
 def test_the_trainer_reads_what_evaluation_reads(tiny_model, tmp_path, prefill):
     """Token for token, in what the trainer says and in what its model then gets: date, worked examples and prefill."""
-    from train import require_same_prompts
+    from trainers.grpo import require_same_prompts
 
     tokenizer = with_template(tiny_model, DATED, prefill)
     wanted = token_ids(tokenizer, CHATS[:2])
@@ -122,7 +122,7 @@ def test_the_trainer_reads_what_evaluation_reads(tiny_model, tmp_path, prefill):
 
 
 def test_a_trainer_that_reads_something_else_is_stopped(tiny_model, tmp_path):
-    from train import require_same_prompts
+    from trainers.grpo import require_same_prompts
 
     trainer, *_ = trainer_of(tiny_model, with_template(tiny_model, DATED), [{"prompt": CHATS[0]}], tmp_path)
     with pytest.raises(SystemExit, match="not those of evaluation, token for token"):

@@ -1,6 +1,7 @@
 """Rewards: accuracy equals the metric, and each reward has the expected value on simple texts."""
 
 from collections import deque
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -44,10 +45,11 @@ def test_trl_signature():
     """Only rewards with a weight are computed, the prefill is part of the text, and rollouts are kept."""
     rollouts = deque(maxlen=1)
     functions, weights = reward_functions(
-        {"accuracy": 1.0, "format": 0.2, "steps": 0.0, "random": 0.0}, PROMPT, rollouts
+        {"accuracy": 1.0, "format": 0.2, "steps": 0.0, "random": 0.0}, PROMPT, 0, rollouts
     )
     completion = [{"role": "assistant", "content": RIGHT.removeprefix(PROMPT["prefill"])}]
     columns = {"prompts": ["p"], "completions": [completion], "completion_ids": [[1]], "answer": ["17"], "steps": [[]]}
+    columns["trainer_state"] = SimpleNamespace(global_step=3)
     assert weights == [1.0, 0.2]
     assert [f.__name__ for f in functions] == ["accuracy", "format"]
     assert [f(**columns) for f in functions] == [[1.0], [1.0]]
@@ -55,17 +57,29 @@ def test_trl_signature():
 
 
 def test_random_is_a_fair_coin_that_repeats():
-    tosses = [REWARDS["random"](str(i), PROBLEM, PROMPT) for i in range(1000)]
-    assert 400 < sum(tosses) < 600
-    assert tosses[7] == REWARDS["random"]("7", PROBLEM, PROMPT)
+    """Each completion has its own, whatever its text: a group's equal completions get different ones."""
+
+    def tosses(step, seed=0):
+        (toss,), _ = reward_functions({"random": 1.0}, PROMPT, seed, deque(maxlen=1))
+        chats, same = (
+            [[{"role": "user", "content": "1 + 1?"}]] * 1000,
+            [[{"role": "assistant", "content": RIGHT}]] * 1000,
+        )
+        columns = {"completion_ids": [[1]] * 1000, "answer": ["2"] * 1000, "steps": [[]] * 1000}
+        return toss(prompts=chats, completions=same, trainer_state=SimpleNamespace(global_step=step), **columns)
+
+    assert 400 < sum(tosses(0)) < 600 and set(tosses(0)) == {0.0, 1.0}
+    assert tosses(0) == tosses(0)
+    for other in (tosses(1), tosses(0, seed=1)):
+        assert 400 < sum(a == b for a, b in zip(tosses(0), other, strict=True)) < 600
 
 
 def rewarded(name):
     """The values of a user's reward for one completion of five tokens, as TRL asks for them."""
-    (function,), _ = reward_functions({name: 0.2}, PROMPT, deque(maxlen=1))
+    (function,), _ = reward_functions({name: 0.2}, PROMPT, 0, deque(maxlen=1))
     assert function.__name__ == name
     completion = [{"role": "assistant", "content": "<b>17</b>"}]
-    return function([["p"]], [completion], [[1, 2, 3, 4, 5]], answer=["17"], steps=[["17"]])
+    return function([["p"]], [completion], [[1, 2, 3, 4, 5]], answer=["17"], steps=[["17"]], trainer_state=None)
 
 
 OWN = """

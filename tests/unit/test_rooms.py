@@ -15,6 +15,7 @@ ROOMS = {
     "reasoning": {"stage", "sources"},
     "speed": set(),
     "backends": {"stage", "speed"},
+    "trainers": {"stage", "reasoning", "backends"},
     "reporting": {"stage", "reasoning"},
     "record": {"stage", "reasoning", "reporting"},
 }

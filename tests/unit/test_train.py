@@ -10,6 +10,7 @@ from backends.gpu_memory import KL_POSITIONS, KL_ROLLOUTS
 from backends.tokenizer import load_tokenizer, token_ids
 from peft import LoraConfig, get_peft_model
 from torch.utils._python_dispatch import TorchDispatchMode
+from trainers.grpo import NOTHING_LEARNED, log_kl
 from transformers import AutoModelForCausalLM
 
 TRAIN = runpy.run_path("scripts/train.py")
@@ -37,10 +38,10 @@ def test_learning(values, gradient, learned, decay):
         policy.lora_B.grad = gradient * torch.tensor([1.0, 1.0, -1.0])
         optimizer.step()
     if learned:
-        TRAIN["require_learning"](policy, before)
+        TRAIN["require_learning"](policy, before, NOTHING_LEARNED)
     else:
         with pytest.raises(SystemExit, match="error: training changed nothing"):
-            TRAIN["require_learning"](policy, before)
+            TRAIN["require_learning"](policy, before, NOTHING_LEARNED)
 
 
 def test_requested():
@@ -80,7 +81,7 @@ def test_kl(tiny_model):
     completions = [torch.randint(4, 260, (length,)).tolist() for length in (3 * KL_POSITIONS, 2 * KL_POSITIONS)]
     added = []
     trainer = types.SimpleNamespace(model=policy.eval(), add_callback=added.append)
-    TRAIN["log_kl"](trainer, tokenizer, deque([(chats, completions)]))
+    log_kl(trainer, tokenizer, deque([(chats, completions)]))
     logged = types.SimpleNamespace(log_history=[{}])
     with Float32(policy.config.vocab_size) as seen:
         added[0].on_log(types.SimpleNamespace(beta=0.0), logged, None, logs={"reward": 1.0})

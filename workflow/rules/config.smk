@@ -110,8 +110,8 @@ config = completed(config)
 check_config()
 find_reward_files()
 config = with_defaults(config)
-DEV_TASK = f"{config['task']}_dev"
-add_dev_task()
+DEV_TASK, TRAIN_TASK = f"{config['task']}_dev", f"{config['task']}_train"
 SWEEP = sweep()
 BASES = base_models()
 ARMS = config["arms"] | config["controls"]["arms"] | {name: each["settings"] for name, each in SWEEP.items()}
+check_arms()

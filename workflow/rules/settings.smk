@@ -77,20 +77,9 @@ def eval_threads(wildcards):
     return of_task("eval", wildcards.task)["threads"]
 
 
-def arm_settings(section):
-    """A section with the overrides of the arm in the path, as a function of the wildcards."""
-
-    def merged(wildcards):
-        value = copy.deepcopy(config[section])
-        update_config(value, ARMS[wildcards.arm].get(section, {}))
-        return argument(value)
-
-    return merged
-
-
 def reward_files(wildcards):
     """The user's own files that the rewards of the arm in the path are in."""
-    weights = json.loads(arm_settings("rewards")(wildcards))
+    weights = settings_of(wildcards.arm, "rewards")
     return [flag(name.rpartition(":")[0], PATH_MODIFIER_FLAG) for name in weights if ".py:" in name and weights[name]]
 
 

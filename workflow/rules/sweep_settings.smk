@@ -1,4 +1,4 @@
-# What a sweep stands for: an arm for each setting, the base models that settings choose, and a task on dev.
+# What a sweep stands for: an arm for each setting, and the base models that settings choose.
 import copy
 import itertools
 import json
@@ -37,21 +37,6 @@ def base_models():
 def base_of(arm):
     """The name of the base model that an arm trains."""
     return SWEEP[arm]["base"] if arm in SWEEP else "base"
-
-
-def base_model(wildcards):
-    """The model that the arm in the path trains."""
-    return f"<results>/models/{base_of(wildcards.arm)}"
-
-
-def add_dev_task():
-    """Settings are chosen on dev: `<task>_dev`, which is the run's task, but evaluated on its dev split."""
-    task = config["tasks"][config["task"]]
-    twin = task | {"eval": task.get("eval", {}) | {"split": "dev"}}
-    if config["sweep"] and config["tasks"].setdefault(DEV_TASK, twin) != twin:
-        raise WorkflowError(
-            f"config: the sweep names its task {DEV_TASK}, and there is another of that name: rename it"
-        )
 
 
 def swept(pattern):

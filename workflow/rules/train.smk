@@ -3,13 +3,14 @@
 
 
 rule train:
-    """Train an adapter with GRPO; its history and settings go to training/<policy>/."""
+    """Train an adapter by the arm's trainer; its history and settings go to training/<policy>/."""
     input:
         script=stage("train"),
-        modules=modules("train", backend("train")),
+        modules=lambda wildcards: modules("train", backend("train"), trainer(wildcards)),
         rewards=reward_files,
-        model=base_model,
+        model=start,
         data=f"<results>/data/{config['task']}/train.jsonl",
+        demonstrations=demonstrations,
     output:
         adapter=directory("<results>/adapters/{arm}-seed{seed}"),
         history="<results>/training/{arm}-seed{seed}/history.csv",
@@ -33,7 +34,7 @@ rule train:
         train=arm_settings("train"),
         rewards=arm_settings("rewards"),
         prompt=section_of_task("prompt", config["task"]),
-        source=lambda wildcards: BASES[base_of(wildcards.arm)]["source"],
+        source=start_source,
     message:
         "Train {wildcards.arm}, seed {wildcards.seed}"
     shell:
@@ -46,6 +47,7 @@ rule train:
             --source {params.source:q} \
             --model {input.model:q} \
             --data {input.data:q} \
+            --demonstrations {input.demonstrations:q} \
             --adapter {output.adapter:q} \
             --history {output.history:q} \
             --arguments {output.arguments:q} \
@@ -64,7 +66,7 @@ rule merge_lora:
     input:
         script=stage("merge_lora"),
         modules=modules("merge_lora"),
-        model=base_model,
+        model=start,
         adapter="<results>/adapters/{arm}-seed{seed}",
     output:
         merged=kept(directory("<results>/models/{arm}-seed{seed}")),
@@ -96,7 +98,7 @@ rule check_merge:
     input:
         script=stage("check_merge"),
         modules=modules("check_merge"),
-        model=base_model,
+        model=start,
         adapter="<results>/adapters/{arm}-seed{seed}",
         merged="<results>/models/{arm}-seed{seed}",
         data=f"<results>/data/{config['task']}/dev.jsonl",

@@ -1,0 +1,84 @@
+"""What a training is made of: its share of the config section `train`, and the problems that it learns from.
+
+The rules read this file too, so it imports nothing of the package.
+"""
+
+import random
+
+# The keys of the section that one trainer alone reads.
+READ_BY = {"grpo": ("limits",), "sft": ("sft", "solution", "teacher")}
+# Fields of GRPOConfig that are about the machine rather than the method: stated once, for every trainer.
+OF_THE_MACHINE = ("use_cpu", "bf16", "fp16", "gradient_checkpointing", "gradient_checkpointing_kwargs", "optim")
+
+
+def of_trainer(train):
+    """Section `train` without what its trainer does not read, so that a change there asks for no other training."""
+    unread = {key for trainer, keys in READ_BY.items() if trainer != train["trainer"] for key in keys}
+    kept = {key: value for key, value in train.items() if key not in unread}
+    if train["trainer"] == "grpo":
+        return kept
+    return kept | {"grpo": {key: value for key, value in train["grpo"].items() if key in OF_THE_MACHINE}}
+
+
+def arguments(train):
+    """The fields of TRL's config class that section `train` states for its trainer."""
+    return of_trainer(train)["grpo"] | train[train["trainer"]]
+
+
+def training_problems(problems, chosen, seed):
+    """The problems that the training of a seed learns from, in its order; `chosen` is the section `train.problems`.
+
+    With `wrong_answers` each gets the answer of the next problem with another one, and no steps: what is learned from
+    such labels is not arithmetic.
+    """
+    if chosen["shuffle"]:
+        problems = random.Random(seed).sample(problems, len(problems))
+    problems = problems[chosen["skip"] :][: chosen["limit"]]
+    if not problems:
+        raise SystemExit(
+            "error: train.problems leaves nothing to train on: lower train.problems.skip, or use a task with more "
+            "training problems"
+        )
+    if not chosen["wrong_answers"]:
+        return problems
+    answers = [problem["answer"] for problem in problems]
+    if len(set(answers)) == 1:
+        raise SystemExit("error: train.problems.wrong_answers needs problems with different answers: use more of them")
+
+    def wrong(i):
+        return next(answer for answer in answers[i + 1 :] + answers if answer != answers[i])
+
+    return [problem | {"answer": wrong(i), "steps": []} for i, problem in enumerate(problems)]
+
+
+def worked_solutions(problems, template):
+    """A demonstration for each problem, `{id, prompt, answer, completion}`: its solution as `template` writes it."""
+    return [
+        {key: problem[key] for key in ("id", "prompt", "answer")}
+        | {"completion": template.replace("{solution}", problem["solution"]).replace("{answer}", problem["answer"])}
+        for problem in problems
+    ]
+
+
+def right_completions(problems, samples):
+    """A demonstration for each different right completion that a teacher gave, by the strict extractor.
+
+    `samples` are the teacher's, of the same task's training split. First one of each problem, then another of each:
+    rejection sampling as of Yuan et al. 2023, arXiv:2308.01825, section 3.3. SystemExit if there is none.
+    """
+    of_problem = {sample["id"]: [sample, *sample.get("draws", [])] for sample in samples}
+    right = {
+        name: list(dict.fromkeys(one["completion"] for one in completions if one["correct"]["strict"]))
+        for name, completions in of_problem.items()
+    }
+    found = [
+        {key: problem[key] for key in ("id", "prompt", "answer")} | {"completion": right[problem["id"]][turn]}
+        for turn in range(max(map(len, right.values()), default=0))
+        for problem in problems
+        if turn < len(right.get(problem["id"], []))
+    ]
+    if not found:
+        raise SystemExit(
+            "error: the teacher solved none of these problems: use easier ones, more of them, or raise teachers.draws.n"
+        )
+    return found

@@ -1,0 +1,74 @@
+"""Arms that learn otherwise: by imitation of solutions or of a teacher, and from another arm's policy on."""
+
+import json
+import subprocess
+
+import pytest
+
+ARMS = {
+    "sft_grpo": {"train": {"start": "cold", "problems": {"skip": 4}}},
+    "cold": {"train": {"trainer": "sft", "problems": {"limit": 4, "shuffle": True}}},
+}
+
+
+@pytest.fixture(scope="module")
+def arms(tmp_path_factory, tiny_model):
+    """A published run with a cold start, what follows it, and a policy that imitates the base model."""
+    from conftest import Checkout
+
+    checkout = Checkout(tmp_path_factory.mktemp("arms") / "checkout", tiny_model)
+    checkout.settings["train"]["sft"] = {"max_steps": 3, "per_device_train_batch_size": 2}
+    # Random bytes have a right digit now and then.
+    prompt = checkout.settings["prompt"] | {"answer": r"(\d+)"}
+    controls = {"seeds": [0], "arms": {"rft": {"train": {"trainer": "sft", "teacher": "base"}}}}
+    checkout.settings |= {"arms": ARMS, "teachers": {"n": 16}}
+    checkout.write(prompt=prompt, controls=controls)
+    for command in ("git init --quiet", "git add .", "git -c user.name=n -c user.email=e commit --quiet --message m"):
+        subprocess.run(command.split(), cwd=checkout.folder, check=True)
+    process = checkout.snakemake("--", "publish")
+    assert process.returncode == 0, process.stdout + process.stderr
+    return checkout
+
+
+def lines(checkout, path):
+    return [json.loads(line) for line in (checkout.folder / "results/tiny" / path).read_text().splitlines()]
+
+
+def test_a_cold_start(arms):
+    """It imitates the first solutions of the seed's order; what starts from it is an adapter of its merged policy."""
+    from reasoning.training import training_problems
+
+    chosen = {"shuffle": True, "skip": 0, "limit": 4, "wrong_answers": False}
+    expected = training_problems(lines(arms, "data/word_problems/train.jsonl"), chosen, 0)
+    kept = lines(arms, "adapters/cold-seed0/demonstrations.jsonl")
+    assert kept == [{"id": p["id"], "completion": f"{p['solution']}\n#### {p['answer']}"} for p in expected]
+    config = json.loads((arms.folder / "results/tiny/adapters/sft_grpo-seed0/adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == "models/cold-seed0"
+    card = (arms.folder / "results/tiny/hub/sft_grpo-seed0/README.md").read_text()
+    assert "Arm cold of this run, trained with GRPO on" in card
+    card = (arms.folder / "results/tiny/hub/cold-seed0/README.md").read_text()
+    assert "trained with supervised fine-tuning on" in card and "- sft" in card
+
+
+def test_a_student(arms):
+    """It imitates completions of the base model, sampled on the training split, and right ones only."""
+    samples = lines(arms, "eval/word_problems_train/base/samples.jsonl")
+    right = {(s["id"], one["completion"]) for s in samples for one in [s, *s["draws"]] if one["correct"]["strict"]}
+    kept = {(one["id"], one["completion"]) for one in lines(arms, "adapters/rft-seed0/demonstrations.jsonl")}
+    assert kept == right and len(samples[0]["draws"]) == 16
+
+
+def test_their_record(arms):
+    """Its numbers and trainings are held to the config, whatever trained; the report shows all arms."""
+    process = arms.snakemake("--", "verify")
+    output = process.stdout + process.stderr
+    assert process.returncode == 0 and "every published number stands" in output
+    page = (arms.folder / "results/tiny/controls/report.html").read_text()
+    assert all(f"{arm}-seed0" in page for arm in ("grpo", "cold", "sft_grpo", "rft", "format_only"))
+
+
+def test_only_what_learned_from_it_trains_again(arms):
+    changed = arms.snakemake("--dry-run", "--config", "train={sft: {learning_rate: 0.01}}", "--", "controls")
+    output = changed.stdout + changed.stderr
+    trained = {line.split()[-3].strip(",") for line in output.splitlines() if ": Train " in line}
+    assert trained == {"cold", "sft_grpo", "rft"}, output
