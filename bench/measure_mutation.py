@@ -85,7 +85,7 @@ def measure(module, copy, seed, each):
     tool = [str(Path(sys.executable).with_name("cosmic-ray"))]
     # Without bytecode, because Python would take that of another mutant of the same size and second.
     there = dict(cwd=copy, check=True, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}, stdout=subprocess.DEVNULL)
-    subprocess.run([*tool, "baseline", settings.name], **there)
+    subprocess.run(command, shell=True, **there | {"stdout": sys.stderr})  # without a change, all have to pass
     subprocess.run([*tool, "init", settings.name, session], **there)
     with use_db(session, WorkDB.Mode.open) as db:
         draw(db, seed, each)

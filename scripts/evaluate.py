@@ -53,11 +53,11 @@ def main(args):
         if done := sum(map(len, left_behind(path))):
             say(f"  {label}: resumes after {done} of {len(asked)} completions")
         completions = resumed(path, make, range(0, len(asked), size), size)
+        job = f"evaluate/{args.task}/{args.metrics.parent.name}"
+        shown = progress(completions, label, len(asked), "completions", done, job=job, rounds=size)
         judged = (
             judge(problem["id"], problem["answer"], prompt["prefill"] + text, tokens, truncated, prompt)
-            for problem, (text, tokens, truncated) in zip(
-                asked, progress(completions, label, len(asked), "completions", done), strict=True
-            )
+            for problem, (text, tokens, truncated) in zip(asked, shown, strict=True)
         )
         for _ in problems:
             yield list(islice(judged, n))

@@ -80,13 +80,13 @@ def require_learning(policy, before, reason):
         raise SystemExit(f"error: training changed nothing: {reason}")
 
 
-def show_progress(trainer, label):
+def show_progress(trainer, label, job):
     """Show the trainer's steps on the screen."""
     from transformers import TrainerCallback
 
     class ShowProgress(TrainerCallback):
         def on_train_begin(self, args, state, control, **_):
-            self.shown = Progress(label, state.max_steps, "steps", done=state.global_step)
+            self.shown = Progress(label, state.max_steps, "steps", done=state.global_step, job=job)
 
         def on_step_end(self, args, state, control, **_):
             if state.is_world_process_zero:
@@ -144,7 +144,7 @@ def main(args):
 
         trainer, wanted = method.make(policy, tokenizer, training, extra)
         require_requested(wanted, trainer.args.to_dict())
-        show_progress(trainer, f"train {args.adapter.name}")
+        show_progress(trainer, f"train {args.adapter.name}", f"train/{args.adapter.name}")
         keep_checkpoints(trainer, args.checkpoint_steps, args.checkpoint_minutes)
         if (checkpoint := latest(working)) and writes:
             exact = "" if settings["grpo"]["use_cpu"] else "; on a GPU, bits may differ from an uninterrupted run"

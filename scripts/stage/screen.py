@@ -9,6 +9,8 @@ import sys
 import time
 import traceback
 
+from stage.energy import Meter
+from stage.forecast import duration, forecast
 from stage.lifeline import end_with_snakemake
 
 screen = sys.stdout
@@ -37,6 +39,7 @@ def run(main, parser):
     screen = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="replace", buffering=1)
     os.dup2(2, 1)
     end_with_snakemake()
+    meter = Meter()
     try:
         main(args)
     except SystemExit as error:
@@ -49,6 +52,8 @@ def run(main, parser):
         traceback.print_exc()
         line = f"error: {type(error).__name__}: {reason(error)}"
     else:
+        joules = meter.look()
+        print("energy:", "not measured" if joules is None else f"{joules:.1f} J", file=sys.stderr, flush=True)
         return
     print(f"\n{line}", file=sys.stderr, flush=True)  # a progress bar may stand in the last line
     if apart:
@@ -68,11 +73,19 @@ def say(line):
     print(line, file=screen, flush=True)
 
 
-class Progress:
-    """Progress towards `total`: a bar on a terminal, elsewhere a line every tenth, at most every five seconds."""
+# Seconds: of a run that ends sooner, no forecast is shown.
+SOON = 60
 
-    def __init__(self, label, total, unit, done=0):
-        self.label, self.total, self.unit = label, total, unit
+
+class Progress:
+    """Progress towards `total`: a bar on a terminal, elsewhere a line every tenth, at most every five seconds.
+
+    After two `rounds` (steps, or batches of so many) it says once what the rest of the run will take. The first of them
+    does not count, because it also loads and compiles. `job` is the name of the stage's log.
+    """
+
+    def __init__(self, label, total, unit, done=0, job=None, rounds=1):
+        self.label, self.total, self.unit, self.job, self.rounds = label, total, unit, job, rounds
         self.done, self.before, self.start, self.shown, self.bar = done, done, time.monotonic(), time.monotonic(), None
         if screen.isatty():
             from tqdm import tqdm
@@ -82,6 +95,10 @@ class Progress:
     def update(self, n=1):
         """Count `n` more."""
         tenth, self.done = 10 * self.done // self.total, self.done + n
+        if self.job and self.done - self.before == self.rounds:
+            self.first = time.monotonic()
+        if self.job and self.done - self.before == 2 * self.rounds:
+            self.say_forecast((time.monotonic() - self.first) / self.rounds * (self.total - self.done))
         if self.bar is not None:
             self.bar.update(n)
             if self.done >= self.total:
@@ -96,16 +113,16 @@ class Progress:
                 + (left if self.done < self.total else f"in {duration(elapsed)}")
             )
 
+    def say_forecast(self, left):
+        """Say what the run will take if this job has `left` seconds to go."""
+        total, line = forecast(self.job, left) or (0, "")
+        if total >= SOON:
+            self.bar.write(f"  {line}", file=screen) if self.bar is not None else say(f"  {line}")
 
-def duration(seconds):
-    """Seconds in words: 95 -> "1 min 35 s"."""
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
-
-def progress(items, label, total, unit, done=0):
+def progress(items, label, total, unit, done=0, **forecast):
     """Yield the items one by one and show the progress; the first `done` were made by an earlier call."""
-    shown = Progress(label, total, unit, done)
+    shown = Progress(label, total, unit, done, **forecast)
     for n, item in enumerate(items, 1):
         yield item
         if n > done:

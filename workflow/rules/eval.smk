@@ -58,6 +58,8 @@ rule compare:
         comparison="<results>/compare/{task}/{policy}.json",
     log:
         "<logs>/compare/{task}/{policy}.log",
+    benchmark:
+        "<logs>/compare/{task}/{policy}.tsv"
     resources:
         **asks("compare"),
     message:

@@ -63,6 +63,8 @@ rule package_model:
         manifest="<results>/hub/{arm}-seed{seed}.sha256",
     log:
         "<logs>/package_model/{arm}-seed{seed}.log",
+    benchmark:
+        "<logs>/package_model/{arm}-seed{seed}.tsv"
     resources:
         **asks("package_model"),
     params:

@@ -19,6 +19,8 @@ rule tabulate_results:
         text="<results>/{scope}table.txt",
     log:
         "<logs>/{scope}tabulate_results.log",
+    benchmark:
+        "<logs>/{scope}tabulate_results.tsv"
     resources:
         **asks("tabulate_results"),
     params:
@@ -70,6 +72,8 @@ rule report:
         table="<results>/{scope}table.tex",
     log:
         "<logs>/{scope}report.log",
+    benchmark:
+        "<logs>/{scope}report.tsv"
     resources:
         **asks("report"),
     params:
