@@ -1,8 +1,8 @@
 """What a run takes: its remaining jobs by what its jobs have taken so far, and its finished ones by their measurements.
 
 Before its first job a run writes its plan, `{started, cores, price, jobs}`, and names the file in RUN_PLAN
-(workflow/rules/forecast.smk). `jobs` is `{name: {rule, size, threads, benchmark, planned}}`; the name is that of the
-job's log, the size is what the time of jobs of one rule is proportional to.
+(workflow/rules/forecast.smk). `jobs` is `{name: {kind, size, threads, benchmark, planned}}`; the name is that of the
+job's log, jobs of one kind take a time proportional to their size.
 """
 
 import csv
@@ -10,7 +10,7 @@ import json
 import os
 from pathlib import Path
 
-# Seconds of jobs whose rule has not run yet, as shares of the run's evaluations: those of the published default run.
+# Seconds of jobs whose kind has not run yet, as shares of the run's evaluations: those of the published default run.
 SHARES = {"probe_contamination": 0.27, "merge_lora": 0.15, "check_merge": 0.42}
 SHARES |= {"compare": 0.05, "tabulate_results": 0.05, "report": 0.05, "package_model": 0.05}
 
@@ -44,29 +44,29 @@ def finished(plan):
 
 
 def remaining(plan, running):
-    """`({rule: seconds}, [rule, …])` of the jobs after the one that is `running`: those known, and those not yet.
+    """`({kind: seconds}, [kind, …])` of the jobs after the one that is `running`: those known, and those not yet.
 
-    A job takes what the finished ones of its rule took for its size, or a share of an evaluation. Jobs that run side
+    A job takes what the finished ones of its kind took for its size, or a share of an evaluation. Jobs that run side
     by side share the run's cores.
     """
-    done, of_rule = finished(plan), {}
+    done, of_kind = finished(plan), {}
     for name, each in done.items():
         job = plan["jobs"][name]
-        of_rule.setdefault(job["rule"], []).append((each["seconds"], job["size"]))
-    rates = {rule: sum(seconds for seconds, _ in of) / sum(size for _, size in of) for rule, of in of_rule.items()}
-    evaluation = [seconds for seconds, _ in of_rule.get("evaluate", [])]
+        of_kind.setdefault(job["kind"], []).append((each["seconds"], job["size"]))
+    rates = {kind: sum(seconds for seconds, _ in of) / sum(size for _, size in of) for kind, of in of_kind.items()}
+    evaluation = [seconds for seconds, _ in of_kind.get("evaluate", [])]
     known, unknown = {}, []
     for name, job in plan["jobs"].items():
         if not job["planned"] or name in done or name == running:
             continue
-        if job["rule"] in rates:
-            seconds = rates[job["rule"]] * job["size"]
-        elif job["rule"] in SHARES and evaluation:
-            seconds = SHARES[job["rule"]] * sum(evaluation) / len(evaluation)
+        if job["kind"] in rates:
+            seconds = rates[job["kind"]] * job["size"]
+        elif job["kind"] in SHARES and evaluation:
+            seconds = SHARES[job["kind"]] * sum(evaluation) / len(evaluation)
         else:
-            unknown.append(job["rule"])
+            unknown.append(job["kind"])
             continue
-        known[job["rule"]] = known.get(job["rule"], 0) + seconds * min(job["threads"], plan["cores"]) / plan["cores"]
+        known[job["kind"]] = known.get(job["kind"], 0) + seconds * min(job["threads"], plan["cores"]) / plan["cores"]
     return known, list(dict.fromkeys(unknown))
 
 
@@ -87,23 +87,28 @@ def forecast(running, left):
     if not path.is_file():
         return None
     plan = json.loads(path.read_text(encoding="utf-8"))
+    if running not in plan["jobs"]:
+        return None
     known, unknown = remaining(plan, running)
     total = left + sum(known.values())
-    parts = [f"{running.partition('/')[0]} {duration(left)}", *(f"{rule} {duration(s)}" for rule, s in known.items())]
+    parts = [
+        f"{plan['jobs'][running]['kind']} {duration(left)}",
+        *(f"{kind} {duration(s)}" for kind, s in known.items()),
+    ]
     rest = f"; {' and '.join(unknown)} will say" if unknown else ""
     return total, f"forecast: {duration(total)} to go{money(total, plan['price'])}: {', '.join(parts)}{rest}"
 
 
 def costs(plan):
-    """One line on what the jobs of this run took, by rule; None if nothing was measured."""
+    """One line on what the jobs of this run took, by kind; None if nothing was measured."""
     made = {name: each for name, each in finished(plan).items() if plan["jobs"][name]["planned"]}
     if not made:
         return None
-    of_rule, energy = {}, [each["joules"] for each in made.values()]
+    of_kind, energy = {}, [each["joules"] for each in made.values()]
     for name, each in made.items():
-        rule = plan["jobs"][name]["rule"]
-        of_rule[rule] = of_rule.get(rule, 0) + each["seconds"]
-    total, peak = sum(of_rule.values()), max(each["peak_gb"] or 0 for each in made.values())
-    parts = ", ".join(f"{rule} {duration(seconds)}" for rule, seconds in of_rule.items())
+        kind = plan["jobs"][name]["kind"]
+        of_kind[kind] = of_kind.get(kind, 0) + each["seconds"]
+    total, peak = sum(of_kind.values()), max(each["peak_gb"] or 0 for each in made.values())
+    parts = ", ".join(f"{kind} {duration(seconds)}" for kind, seconds in of_kind.items())
     stated = "not measured" if None in energy else f"{sum(energy) / 3600:.1f} Wh"
     return f"took {duration(total)}{money(total, plan['price'])}: {parts}; peak memory {peak:.1f} GB; energy {stated}"

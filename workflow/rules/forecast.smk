@@ -1,25 +1,22 @@
 # What a run will take and what it took: its plan, which the stages read (scripts/stage/forecast.py).
-import copy
 import json
 import os
 import time
 
-from snakemake.utils import update_config
 
-
-def sampled_tokens(job):
-    """What the time of a job grows with, among jobs of its rule: the tokens that it may sample, if it samples any."""
-    if "task" in job.wildcards.keys() and job.rule is rules.evaluate.rule:
+def kind_and_size(job, rule):
+    """The jobs whose times are alike, and what they grow with: the tokens that may be sampled, or steps."""
+    if job.rule is rules.evaluate.rule:
         settings, task = of_task("eval", job.wildcards.task), config["tasks"][job.wildcards.task]
         problems, _ = definitions("scripts/reasoning/policies.py")["problem_count"](task, settings["split"])
         draws = settings.get("draws")
-        each = draws["n"] * draws["sampling"]["max_new_tokens"] if draws else 0
-        return problems * (settings["sampling"]["max_new_tokens"] + each)
-    if job.rule is rules.train_grpo.rule:
-        train = copy.deepcopy(config["train"])
-        update_config(train, ARMS[job.wildcards.arm].get("train", {}))
-        return train["grpo"].get("max_steps", 1)
-    return 1
+        drawn = draws["n"] * draws["sampling"]["max_new_tokens"] if draws else 0
+        return rule, problems * (settings["sampling"]["max_new_tokens"] + drawn)
+    if job.rule is rules.train.rule:
+        settings = settings_of(job.wildcards.arm, "train")
+        steps = definitions("scripts/reasoning/training.py")["arguments"](settings).get("max_steps", 1)
+        return f"{rule} by {settings['trainer']}", max(steps, 1)
+    return rule, 1
 
 
 def plan():
@@ -28,9 +25,10 @@ def plan():
     for job in workflow.dag.jobs:
         if job.benchmark:
             name = os.path.relpath(os.path.splitext(str(job.benchmark))[0], logs)
+            kind, size = kind_and_size(job, name.removeprefix("controls/").partition("/")[0])
             jobs[name] = {
-                "rule": name.removeprefix("controls/").partition("/")[0],
-                "size": sampled_tokens(job),
+                "kind": kind,
+                "size": size,
                 "threads": job.threads,
                 "benchmark": str(job.benchmark),
                 "planned": bool(workflow.dag.needrun(job)),
