@@ -1,4 +1,4 @@
-"""Sections of the config as a task overrides them: another prompt or decoding is a task of its own."""
+"""Sections of the config as a task overrides them: another prompt, decoding or split is a task of its own."""
 
 OVERRIDABLE = ("prompt", "eval")
 
@@ -13,3 +13,25 @@ def merged(value, changes):
 def of_task(config, section, task):
     """The config section `prompt` or `eval` for a task, with what `tasks.<task>` says of it."""
     return merged(config[section], config["tasks"][task].get(section, {}))
+
+
+def implied_tasks(config):
+    """The tasks that a config needs and does not state: its own one on other splits, `{name: settings}`.
+
+    `<task>_dev` is what a sweep chooses on, `<task>_train` what teachers answer.
+    """
+    name, arms = config["task"], config["arms"] | config["controls"]["arms"]
+    splits = {}
+    if config["sweep"]:
+        splits["dev"] = {"split": "dev"}
+    if any((config["train"] | arm.get("train", {}))["teacher"] for arm in arms.values()):
+        sampling = of_task(config, "eval", name)["sampling"]
+        draws = sampling | {"do_sample": True, "temperature": config["teachers"]["temperature"]}
+        splits["train"] = {"split": "train", "draws": {"n": config["teachers"]["n"], "sampling": draws}}
+    task = config["tasks"][name]
+    return {f"{name}_{split}": task | {"eval": merged(task.get("eval", {}), own)} for split, own in splits.items()}
+
+
+def with_implied_tasks(config):
+    """The config with all its tasks."""
+    return config | {"tasks": config["tasks"] | implied_tasks(config)}

@@ -2,10 +2,11 @@
 
 
 def arms_and_seeds(config, controls=False):
-    """`(arms, seeds)` of the run; with `controls`, of the run including its controls."""
-    if not controls:
-        return config["arms"], config["seeds"]
-    return config["arms"] | config["controls"]["arms"], config["controls"]["seeds"]
+    """`(arms, seeds)` of the run, the arm that the claims are about first; with `controls`, including its controls."""
+    arms, seeds = config["arms"], config["seeds"]
+    if controls:
+        arms, seeds = arms | config["controls"]["arms"], config["controls"]["seeds"]
+    return {config["arm"]: arms[config["arm"]]} | arms, seeds
 
 
 def trained_policies(config, controls=False):

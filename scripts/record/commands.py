@@ -8,7 +8,9 @@ import re
 import shlex
 from pathlib import Path
 
+from reasoning.overrides import OVERRIDABLE, of_task, with_implied_tasks
 from reasoning.policies import arm_of, seed_of
+from reasoning.training import of_trainer
 from stage.files import read_json, sha256
 
 from record.compared import mismatches
@@ -43,18 +45,37 @@ def policy_of(path):
     return next(iter(POLICY.findall(str(path))), None)
 
 
+def train_of(config, policy):
+    """The config section `train` of a policy."""
+    return section_of(config, arm_of(policy), "train")
+
+
+def learned_from(config, policy):
+    """The other policies that a policy was made of, by the config: the base model, or those of the same seed."""
+    if policy == "base":
+        return set()
+    train, seed = train_of(config, policy), seed_of(policy)
+    return {name if name == "base" else f"{name}-seed{seed}" for name in (train["start"], train["teacher"]) if name}
+
+
 def by_config(config, flag, policy, task):
     """What an option of a job's command should hold by the config; None for one that the config does not say."""
     if flag in ("train-config", "rewards-config") and policy:
-        return section_of(config, arm_of(policy), flag.removesuffix("-config"))
+        section = section_of(config, arm_of(policy), flag.removesuffix("-config"))
+        return of_trainer(section) if flag == "train-config" else section
     if flag == "task-config":
-        return config["tasks"][task]
+        stated = with_implied_tasks(config)["tasks"][task]
+        return {key: value for key, value in stated.items() if key not in OVERRIDABLE}
+    if flag in ("prompt-config", "eval-config"):
+        section = flag.removesuffix("-config")
+        return of_task(with_implied_tasks(config), section, task or config["task"])
     if flag == "config":
         return config
     if flag == "seed":
         return seed_of(policy)
     if flag == "source":
-        return config["model"]["source"]
+        start = train_of(config, policy)["start"] if policy else None
+        return f"models/{start}-seed{seed_of(policy)}" if start else config["model"]["source"]
     return config.get(flag.removesuffix("-config")) if flag.endswith("-config") else None
 
 
@@ -62,7 +83,7 @@ def check_command(job, config, folder):
     """What a job's command states that is not the config's for its outputs, one line each."""
     stated, (output, *_) = flags(job["shellcmd"]), job["outputs"]
     policy, names = policy_of(output), {Path(part).stem for part in Path(output).relative_to(folder).parts}
-    task = next((task for task in config["tasks"] if task in names), None)
+    task = next((task for task in with_implied_tasks(config)["tasks"] if task in names), None)
     for flag in sorted(STATES.get(job["rule"], set()) - stated.keys()):
         yield f"jobs.{output}: its command has no --{flag}"
     for flag, words in stated.items():
@@ -72,8 +93,9 @@ def check_command(job, config, folder):
             yield from mismatches(found, expected, f"jobs.{output}: --{flag}", "by the config")
     if policy:
         named = {name for word in sum(stated.values(), []) if word.startswith(folder) for name in POLICY.findall(word)}
-        if not named <= {policy, "base"}:
-            yield f"jobs.{output}: its command is about {', '.join(sorted(named - {policy, 'base'}))}"
+        known = {policy, "base", *learned_from(config, policy)}
+        if not named <= known:
+            yield f"jobs.{output}: its command is about {', '.join(sorted(named - known))}"
     if job["rule"] == "evaluate" and stated.get("model") != [f"{folder}/models/{policy}"]:
         yield f"jobs.{output}: its command evaluates {stated.get('model')}"
     for path in job["outputs"]:

@@ -39,6 +39,9 @@ def record_files(results):
                 if policy != "base":
                     files |= {Path("compare", task, f"{policy}.json"), Path("merge", f"{policy}.json")}
                     files |= {Path("training", policy, name) for name in TRAINING}
+    # What teachers answered: some policies learned from it.
+    taught = [path for name in ("metrics.json", "samples.jsonl*") for path in results.glob(f"eval/*_train/*/{name}")]
+    files |= {path.relative_to(results).with_name(path.name.removesuffix(".gz")) for path in taught}
     return sorted(files | {path.relative_to(results) for path in results.glob("hub/*.sha256")})
 
 

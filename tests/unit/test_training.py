@@ -42,10 +42,8 @@ def test_problems():
     orders = [training_problems(PROBLEMS, ALL | {"shuffle": True}, seed) for seed in (0, 1, 0)]
     assert orders[0] == orders[2] != orders[1] and sorted(map(str, orders[0])) == sorted(map(str, PROBLEMS))
     # A cold start and what follows it use different problems of one order.
-    cold, rest = (
-        training_problems(PROBLEMS, chosen | {"shuffle": True}, 1) for chosen in (ALL | {"limit": 5}, ALL | {"skip": 5})
-    )
-    assert cold + rest == orders[1]
+    shares = (ALL | {"shuffle": True} | share for share in ({"limit": 5}, {"skip": 5}))
+    assert sum((training_problems(PROBLEMS, share, 1) for share in shares), []) == orders[1]
     with pytest.raises(SystemExit, match="leaves nothing to train on: lower train.problems.skip"):
         training_problems(PROBLEMS, ALL | {"skip": 20}, 0)
 

@@ -1,5 +1,4 @@
-# What an arm is: its settings, the model that it starts from, the teacher that it imitates, and the tasks that the run's
-# own task is on other splits: `<task>_dev` to choose on, and `<task>_train`, which teachers answer.
+# What an arm is: its settings, the model that it starts from, and the teacher that it imitates.
 import copy
 import graphlib
 
@@ -52,11 +51,15 @@ def demonstrations(wildcards):
     if train["trainer"] != "sft" or not train["teacher"]:
         return []
     teacher = train["teacher"] if train["teacher"] == "base" else f"{train['teacher']}-seed{wildcards.seed}"
-    return f"<results>/eval/{TRAIN_TASK}/{teacher}/samples.jsonl"
+    return f"<results>/eval/{config['task']}_train/{teacher}/samples.jsonl"
 
 
 def check_arms():
-    """Stop on an arm that starts from, or imitates, what is not there, or itself."""
+    """Stop on an arm that starts from or imitates what is not there or itself, or if there is none for the claims."""
+    if config["arm"] not in config["arms"]:
+        raise WorkflowError(
+            f"config: arm is {config['arm']}, and arms has {', '.join(config['arms'])}: name one of them"
+        )
     needs = {}
     for arm in ARMS:
         train = settings_of(arm, "train")
@@ -78,21 +81,3 @@ def check_arms():
         graphlib.TopologicalSorter(needs).prepare()
     except graphlib.CycleError as error:
         raise WorkflowError(f"config: arms that start from or imitate themselves: {' <- '.join(error.args[1])}")
-
-
-def add_task(name, **changes):
-    """Add the run's task under another name, with other settings of `eval`."""
-    twin = copy.deepcopy(config["tasks"][config["task"]])
-    update_config(twin.setdefault("eval", {}), changes)
-    if config["tasks"].setdefault(name, twin) != twin:
-        raise WorkflowError(f"config: the run needs a task {name} of its own, and there is another one: rename it")
-
-
-def add_tasks():
-    """Add the tasks that the sweep and the teachers need."""
-    if SWEEP:
-        add_task(DEV_TASK, split="dev")
-    if any(settings_of(arm, "train")["teacher"] for arm in ARMS):
-        sampling = of_task("eval", config["task"])["sampling"]
-        draws = sampling | {"do_sample": True, "temperature": config["teachers"]["temperature"]}
-        add_task(TRAIN_TASK, split="train", draws={"n": config["teachers"]["n"], "sampling": draws})

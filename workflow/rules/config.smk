@@ -99,6 +99,13 @@ def check_config():
         raise WorkflowError(f"config: hub.repo_id names one repository for {count} policies: put {{policy}} into it")
 
 
+def check_implied_tasks():
+    """Stop if a task has the name of one that the run needs on another split."""
+    for name in config["tasks"]:
+        if config["tasks"][name] != RUN["tasks"][name]:
+            raise WorkflowError(f"config: the run needs a task {name} of its own, and there is another one: rename it")
+
+
 def with_defaults(given):
     """The whole config that `given` stands for: the package's and the schema's defaults, and over them `given`."""
     values = completed(given)
@@ -110,8 +117,10 @@ config = completed(config)
 check_config()
 find_reward_files()
 config = with_defaults(config)
-DEV_TASK, TRAIN_TASK = f"{config['task']}_dev", f"{config['task']}_train"
+DEV_TASK = f"{config['task']}_dev"
+RUN = definitions("scripts/reasoning/overrides.py")["with_implied_tasks"](config)
 SWEEP = sweep()
 BASES = base_models()
 ARMS = config["arms"] | config["controls"]["arms"] | {name: each["settings"] for name, each in SWEEP.items()}
 check_arms()
+check_implied_tasks()

@@ -47,7 +47,7 @@ rule download_data:
     """Fetch a task's splits and check them against their pins."""
     input:
         script=stage("download_data"),
-        modules=lambda wildcards: modules("download_data", source(config["tasks"][wildcards.task]["source"])),
+        modules=lambda wildcards: modules("download_data", source(RUN["tasks"][wildcards.task]["source"])),
     output:
         train=update("<results>/data/{task}/raw/train.jsonl"),
         test=update("<results>/data/{task}/raw/test.jsonl"),
@@ -59,7 +59,7 @@ rule download_data:
     localrule: True
     params:
         task=task_settings,
-        source=lambda wildcards: contents(config["tasks"][wildcards.task]["source"]),
+        source=lambda wildcards: contents(RUN["tasks"][wildcards.task]["source"]),
     message:
         "Download the problems of {wildcards.task}"
     shell:

@@ -106,7 +106,7 @@ def planned(rule):
 
 def sources():
     """The sources from which something is to be fetched."""
-    tasks = [config["tasks"][job.wildcards.task]["source"] for job in planned(rules.download_data)]
+    tasks = [RUN["tasks"][job.wildcards.task]["source"] for job in planned(rules.download_data)]
     swept = [BASES[job.wildcards.base]["source"] for job in planned(rules.download_swept_model)]
     return tasks + swept + [config["model"]["source"] for _ in planned(rules.download_model)]
 

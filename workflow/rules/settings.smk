@@ -54,12 +54,12 @@ def settings(*keys):
 def task_settings(wildcards):
     """The settings of the task in the path, without its overrides of other sections."""
     overridable = definitions("scripts/reasoning/overrides.py")["OVERRIDABLE"]
-    return argument({key: value for key, value in config["tasks"][wildcards.task].items() if key not in overridable})
+    return argument({key: value for key, value in RUN["tasks"][wildcards.task].items() if key not in overridable})
 
 
 def of_task(section, task):
     """Section `prompt` or `eval` as a task overrides it."""
-    return definitions("scripts/reasoning/overrides.py")["of_task"](config, section, task)
+    return definitions("scripts/reasoning/overrides.py")["of_task"](RUN, section, task)
 
 
 def section_of_task(section, task=None):
