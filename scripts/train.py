@@ -4,6 +4,7 @@ import argparse
 import csv
 import json
 import os
+import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -95,6 +96,21 @@ def show_progress(trainer, label, job):
     trainer.add_callback(ShowProgress())
 
 
+def keep_candidates(trainer, every, folder, source):
+    """Let a trainer save the adapter of every `every` steps and of the last into `folder`, as step<n>."""
+    from transformers import TrainerCallback
+
+    class KeepCandidates(TrainerCallback):
+        def on_step_end(self, args, state, control, **_):
+            due = state.global_step % every == 0 or state.global_step == state.max_steps
+            if due and state.is_world_process_zero:
+                with replacing(folder / f"step{state.global_step}") as candidate:
+                    save_adapter(trainer.model, candidate, source)
+                    seal(candidate)
+
+    trainer.add_callback(KeepCandidates())
+
+
 def checkpoint_folder(args):
     """The folder for the checkpoints of exactly this training."""
     settings = [args.train_config, args.rewards_config, args.prompt_config, args.seed, environment()]
@@ -146,6 +162,8 @@ def main(args):
         require_requested(wanted, trainer.args.to_dict())
         show_progress(trainer, f"train {args.adapter.name}", f"train/{args.adapter.name}")
         keep_checkpoints(trainer, args.checkpoint_steps, args.checkpoint_minutes)
+        if every := settings["select"]["every"]:
+            keep_candidates(trainer, every, working / "candidates", args.source)
         if (checkpoint := latest(working)) and writes:
             exact = "" if settings["grpo"]["use_cpu"] else "; on a GPU, bits may differ from an uninterrupted run"
             say(f"  train {args.adapter.name}: resumes from {checkpoint.name}{exact}")
@@ -156,6 +174,8 @@ def main(args):
         save_adapter(trainer.model, folder, args.source)
         if writes:
             method.keep_texts(training, working, folder)
+            if every:
+                shutil.copytree(working / "candidates", folder, dirs_exist_ok=True)
             seal(folder)
             write_json(args.environment, environment())
             write_history(args.history, trainer.state.log_history)

@@ -18,11 +18,11 @@ def of_task(config, section, task):
 def implied_tasks(config):
     """The tasks that a config needs and does not state: its own one on other splits, `{name: settings}`.
 
-    `<task>_dev` is what a sweep chooses on, `<task>_train` what teachers answer.
+    `<task>_dev` is what settings and checkpoints are chosen on, `<task>_train` what teachers answer.
     """
     name, arms = config["task"], config["arms"] | config["controls"]["arms"]
     splits = {}
-    if config["sweep"]:
+    if config["sweep"] or config["train"]["select"]["every"]:
         splits["dev"] = {"split": "dev"}
     if any((config["train"] | arm.get("train", {}))["teacher"] for arm in arms.values()):
         sampling = of_task(config, "eval", name)["sampling"]

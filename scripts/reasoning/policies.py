@@ -22,7 +22,7 @@ def arm_of(policy):
 
 def seed_of(policy):
     """The seed of a policy as an integer, so that 10 sorts after 2; 0 for the base model."""
-    return int(policy.partition("-seed")[2] or 0)
+    return int(policy.partition("-seed")[2].partition("-step")[0] or 0)
 
 
 def problem_count(task, split):

@@ -19,7 +19,7 @@ from record.layout import JOBS, in_record, record_files
 from record.repository import git, section_of
 from record.trainings import histories
 
-POLICY = re.compile(r"(?<=/)(base|\w+-seed\d+)(?=[/.]|$)")
+POLICY = re.compile(r"(?<=/)(base|\w+-seed\d+)(?=(?:-step\d+)?(?:[/.]|$))")
 # What a command has to state, without which it would not be bound to anything.
 STATES = {
     "train": {"train-config", "rewards-config", "prompt-config", "seed"},
@@ -96,7 +96,7 @@ def check_command(job, config, folder):
         known = {policy, "base", *learned_from(config, policy)}
         if not named <= known:
             yield f"jobs.{output}: its command is about {', '.join(sorted(named - known))}"
-    if job["rule"] == "evaluate" and stated.get("model") != [f"{folder}/models/{policy}"]:
+    if job["rule"] == "evaluate" and stated.get("model") != [f"{folder}/models/{Path(output).parent.name}"]:
         yield f"jobs.{output}: its command evaluates {stated.get('model')}"
     for path in job["outputs"]:
         if path not in job["shellcmd"]:

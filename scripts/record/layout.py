@@ -39,9 +39,10 @@ def record_files(results):
                 if policy != "base":
                     files |= {Path("compare", task, f"{policy}.json"), Path("merge", f"{policy}.json")}
                     files |= {Path("training", policy, name) for name in TRAINING}
-    # What teachers answered: some policies learned from it.
-    taught = [path for name in ("metrics.json", "samples.jsonl*") for path in results.glob(f"eval/*_train/*/{name}")]
-    files |= {path.relative_to(results).with_name(path.name.removesuffix(".gz")) for path in taught}
+    # What policies learned from, and what they were chosen by: teachers' answers, and checkpoints' on dev.
+    others = [path for split in ("train", "dev") for path in results.glob(f"eval/*_{split}/*/[ms]*")]
+    files |= {path.relative_to(results).with_name(path.name.removesuffix(".gz")) for path in others}
+    files |= {path.relative_to(results) for path in results.glob("training/*/selection.json")}
     return sorted(files | {path.relative_to(results) for path in results.glob("hub/*.sha256")})
 
 

@@ -72,6 +72,8 @@ def check_arms():
             raise WorkflowError(
                 f"config: arm {arm}: train.teacher is for train.trainer sft: set the one, or not the other"
             )
+        if train["select"] != config["train"]["select"]:
+            raise WorkflowError(f"config: arm {arm}: train.select is the same for all arms: state it outside arms")
         needs[arm] = {train["start"], train["teacher"]} - {None, "base"}
         if needs[arm] and SWEEP:
             raise WorkflowError(

@@ -118,6 +118,7 @@ check_config()
 find_reward_files()
 config = with_defaults(config)
 DEV_TASK = f"{config['task']}_dev"
+TRAINED = "candidates" if config["train"]["select"]["every"] else "adapters"  # the folder that training writes to
 RUN = definitions("scripts/reasoning/overrides.py")["with_implied_tasks"](config)
 SWEEP = sweep()
 BASES = base_models()

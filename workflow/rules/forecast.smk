@@ -7,11 +7,11 @@ import time
 def kind_and_size(job, rule):
     """The jobs whose times are alike, and what they grow with: the tokens that may be sampled, or steps."""
     if job.rule is rules.evaluate.rule:
-        settings, task = of_task("eval", job.wildcards.task), config["tasks"][job.wildcards.task]
+        settings, task = of_task("eval", job.wildcards.task), RUN["tasks"][job.wildcards.task]
         problems, _ = definitions("scripts/reasoning/policies.py")["problem_count"](task, settings["split"])
         draws = settings.get("draws")
         drawn = draws["n"] * draws["sampling"]["max_new_tokens"] if draws else 0
-        return rule, problems * (settings["sampling"]["max_new_tokens"] + drawn)
+        return rule, (problems or task["size"]["train"]) * (settings["sampling"]["max_new_tokens"] + drawn)
     if job.rule is rules.train.rule:
         settings = settings_of(job.wildcards.arm, "train")
         steps = definitions("scripts/reasoning/training.py")["arguments"](settings).get("max_steps", 1)

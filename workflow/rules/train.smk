@@ -12,7 +12,7 @@ rule train:
         data=f"<results>/data/{config['task']}/train.jsonl",
         demonstrations=demonstrations,
     output:
-        adapter=directory("<results>/adapters/{arm}-seed{seed}"),
+        adapter=directory(f"<results>/{TRAINED}/{{arm}}-seed{{seed}}"),
         history="<results>/training/{arm}-seed{seed}/history.csv",
         arguments="<results>/training/{arm}-seed{seed}/arguments.json",
         environment="<results>/training/{arm}-seed{seed}/environment.json",
@@ -80,6 +80,7 @@ rule merge_lora:
     params:
         env=MODEL_ENV,
         merge=settings("merge"),
+        within="",
     message:
         "Merge {wildcards.arm}, seed {wildcards.seed}, into the base model"
     shell:
@@ -87,7 +88,7 @@ rule merge_lora:
         {params.env} python {input.script:q} \
             --merge-config {params.merge:q} \
             --model {input.model:q} \
-            --adapter {input.adapter:q} \
+            --adapter {input.adapter:q}{params.within} \
             --merged {output.merged:q} \
             2>{log:q}
         """
