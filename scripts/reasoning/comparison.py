@@ -2,7 +2,7 @@
 
 from reasoning.pass_at_k import change_at_k
 from reasoning.protocol import EXTRACTORS
-from reasoning.statistics import mean_interval, over_seeds, paired
+from reasoning.statistics import holm, mean_interval, over_seeds, paired
 
 
 def outcomes(samples, extractor, family=None):
@@ -20,6 +20,19 @@ def gain(base, policy, *signs):
     return {"difference": sum(changes) / len(changes), "low": low, "high": high}
 
 
+def by_family(base, policy):
+    """`{family: {extractor: paired}}`; `p_adjusted` is by Holm over the families."""
+    names = sorted({s["family"] for s in base})
+    found = {
+        family: {name: paired(outcomes(base, name, family), outcomes(policy, name, family)) for name in EXTRACTORS}
+        for family in names
+    }
+    for name in EXTRACTORS:
+        for family, p in zip(names, holm([found[family][name]["p"] for family in names]), strict=True):
+            found[family][name]["p_adjusted"] = p
+    return found
+
+
 def compare(base, policy):
     """The paired comparison of two lists of samples of the same problems, overall and by family."""
     if [s["id"] for s in base] != [s["id"] for s in policy]:
@@ -30,10 +43,7 @@ def compare(base, policy):
         "reasoning_gain": gain(base, policy, (1, "flexible")),
         "format_gain": gain(base, policy, (1, "strict"), (-1, "flexible")),
         "at_k": change_at_k(base, policy),
-        "families": {
-            family: {name: paired(outcomes(base, name, family), outcomes(policy, name, family)) for name in EXTRACTORS}
-            for family in sorted({s["family"] for s in base})
-        },
+        "families": by_family(base, policy),
     }
 
 

@@ -6,8 +6,9 @@ import numpy
 import pytest
 from reasoning.comparison import compare
 from reasoning.protocol import MEASURED, protocol, protocol_hash, require_equal
-from reasoning.statistics import new_training, over_seeds, paired, quantiles, same_policy, score
-from scipy.stats import t, ttest_1samp, ttest_ind
+from reasoning.statistics import holm, new_training, over_seeds, paired, quantiles, same_policy, score, tango
+from scipy.optimize import minimize_scalar
+from scipy.stats import norm, t, ttest_1samp, ttest_ind
 
 
 def test_wilson_interval():
@@ -26,25 +27,65 @@ def test_mcnemar_by_hand():
 
 
 def test_no_change():
+    """Nothing differs, and still the interval has the width of what 20 problems can show."""
     change = paired([True, False] * 10, [True, False] * 10)
-    assert change == {
-        "n": 20,
-        "difference": 0.0,
-        "low": 0.0,
-        "high": 0.0,
-        "won": 0,
-        "lost": 0,
-        "p": 1.0,
-        "smallest_detectable": None,
-    }
+    low, high = change.pop("low"), change.pop("high")
+    assert change == {"n": 20, "difference": 0.0, "won": 0, "lost": 0, "p": 1.0, "smallest_detectable": None}
+    z2 = norm.ppf(0.975) ** 2
+    assert (low, high) == (pytest.approx(-z2 / (20 + z2)), pytest.approx(z2 / (20 + z2)))
 
 
-def test_bootstrap_repeats_and_covers():
-    before, after = [False] * 50 + [True] * 50, [True] * 30 + [False] * 20 + [True] * 50
-    assert paired(before, after) == paired(before, after)
-    # the normal interval of the mean of 100 differences with 30 ones: 0.3 +- 1.96 sqrt(0.21 / 100)
-    assert paired(before, after)["low"] == pytest.approx(0.21, abs=0.02)
-    assert paired(before, after)["high"] == pytest.approx(0.39, abs=0.02)
+def test_what_can_be_detected():
+    """Never more than the share of problems that differ, which is the largest difference there can be."""
+    few, many = (paired([False] * 100, [True] * n + [False] * (100 - n)) for n in (7, 30))
+    assert few["smallest_detectable"] is None
+    assert many["smallest_detectable"] == pytest.approx(2.801585 * 30**0.5 / 100)
+
+
+def rejected(won, lost, n, difference):
+    """Whether the score test rejects a difference; the rest of the distribution is fitted numerically, unlike Tango."""
+
+    def unlikely(only_lost):
+        cells = (won, only_lost + difference), (lost, only_lost), (n - won - lost, 1 - 2 * only_lost - difference)
+        return -sum(count * numpy.log(max(p, 1e-300)) for count, p in cells if count)
+
+    bounds = max(0.0, -difference), (1 - difference) / 2
+    only_lost = minimize_scalar(unlikely, bounds=bounds, method="bounded", options={"xatol": 1e-12}).x
+    variance = (2 * only_lost + difference - difference**2) / n
+    return ((won - lost) / n - difference) ** 2 > norm.ppf(0.975) ** 2 * variance
+
+
+@pytest.mark.parametrize(
+    ("won", "lost", "n"), [(1, 0, 20), (0, 7, 30), (8, 3, 50), (60, 12, 300), (0, 0, 30), (30, 0, 30), (5, 5, 10)]
+)
+def test_tango_against_the_test_that_it_inverts(won, lost, n):
+    low, high = tango(won, lost, n)
+    assert -1 <= low < high <= 1 and low <= (won - lost) / n <= high
+    assert tango(lost, won, n) == (pytest.approx(-high), pytest.approx(-low))
+    for limit, outwards in ((low, -1), (high, 1)):
+        if abs(limit) < 1:
+            assert not rejected(won, lost, n, limit - outwards * 2e-3)
+            assert rejected(won, lost, n, limit + outwards * 2e-3)
+
+
+@pytest.mark.parametrize(("won", "lost"), [(0.02, 0.02), (0.1, 0.02), (0.3, 0.1)])
+def test_tango_covers(won, lost):
+    """In 95 % of simulated comparisons of 100 problems, within what 4,000 simulations can tell and few pairs allow."""
+    counts = numpy.random.default_rng(0).multinomial(100, [won, lost, 1 - won - lost], 4000)
+    limits = {pair: tango(*pair, 100) for pair in {(int(a), int(b)) for a, b, _ in counts}}
+    inside = [limits[int(a), int(b)][0] <= won - lost <= limits[int(a), int(b)][1] for a, b, _ in counts]
+    assert 0.935 <= sum(inside) / len(inside) <= 0.985
+
+
+def test_holm():
+    """By its definition: the k-th smallest of m is multiplied by m - k + 1, and none is below a smaller one's."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.5, 0.9]) == [1.0, 1.0] and holm([]) == []
+    rng = numpy.random.default_rng(0)
+    for values in rng.uniform(0, 0.2, (50, 7)):
+        ranks = numpy.argsort(numpy.argsort(values))
+        expected = [max(min(1, (7 - ranks[j]) * values[j]) for j in range(7) if values[j] <= v) for v in values]
+        assert holm(list(values)) == pytest.approx(expected)
 
 
 def sample(i, strict, flexible):
