@@ -43,16 +43,17 @@ def finished(plan):
     return {name: each for name, each in found.items() if each}
 
 
-def remaining(plan, running):
+def remaining(plan, running, whole):
     """`({kind: seconds}, [kind, …])` of the jobs after the one that is `running`: those known, and those not yet.
 
-    A job takes what the finished ones of its kind took for its size, or a share of an evaluation. Jobs that run side
-    by side share the run's cores.
+    A job takes what the finished ones of its kind took for its size, or, if there are none, what the one that is
+    running will take, `whole` seconds, or a share of an evaluation. Jobs that run side by side share the run's cores.
     """
     done, of_kind = finished(plan), {}
     for name, each in done.items():
         job = plan["jobs"][name]
         of_kind.setdefault(job["kind"], []).append((each["seconds"], job["size"]))
+    of_kind.setdefault(plan["jobs"][running]["kind"], [(whole, plan["jobs"][running]["size"])])
     rates = {kind: sum(seconds for seconds, _ in of) / sum(size for _, size in of) for kind, of in of_kind.items()}
     evaluation = [seconds for seconds, _ in of_kind.get("evaluate", [])]
     known, unknown = {}, []
@@ -81,19 +82,22 @@ def money(seconds, price):
     return "" if not price["per_hour"] else f", {seconds / 3600 * price['per_hour']:.2f} {price['currency']}"
 
 
-def forecast(running, left):
-    """`(seconds, line)`: what this run will take if the job `running` has `left` seconds to go; None without a plan."""
+def forecast(running, left, whole):
+    """`(seconds, line)`: what this run will take, if the job `running` takes `left` seconds more and `whole` in all.
+
+    None without a plan.
+    """
     path = Path(os.environ.get("RUN_PLAN", ""))
     if not path.is_file():
         return None
     plan = json.loads(path.read_text(encoding="utf-8"))
     if running not in plan["jobs"]:
         return None
-    known, unknown = remaining(plan, running)
+    known, unknown = remaining(plan, running, whole)
     total = left + sum(known.values())
     parts = [
         f"{plan['jobs'][running]['kind']} {duration(left)}",
-        *(f"{kind} {duration(s)}" for kind, s in known.items()),
+        *(f"{kind} {duration(known[kind])}" for kind in sorted(known, key=known.get, reverse=True)),
     ]
     rest = f"; {' and '.join(unknown)} will say" if unknown else ""
     return total, f"forecast: {duration(total)} to go{money(total, plan['price'])}: {', '.join(parts)}{rest}"

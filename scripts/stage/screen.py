@@ -98,7 +98,10 @@ class Progress:
         if self.job and self.done - self.before == self.rounds:
             self.first = time.monotonic()
         if self.job and self.done - self.before == 2 * self.rounds:
-            self.say_forecast((time.monotonic() - self.first) / self.rounds * (self.total - self.done))
+            now = time.monotonic()
+            each = (now - self.first) / self.rounds
+            left = each * (self.total - self.done)
+            self.say_forecast(left, each * self.before + now - self.start + left)
         if self.bar is not None:
             self.bar.update(n)
             if self.done >= self.total:
@@ -113,9 +116,9 @@ class Progress:
                 + (left if self.done < self.total else f"in {duration(elapsed)}")
             )
 
-    def say_forecast(self, left):
-        """Say what the run will take if this job has `left` seconds to go."""
-        total, line = forecast(self.job, left) or (0, "")
+    def say_forecast(self, left, whole):
+        """Say what the run will take, if this job takes `left` seconds more and `whole` in all."""
+        total, line = forecast(self.job, left, whole) or (0, "")
         if total >= SOON:
             self.bar.write(f"  {line}", file=screen) if self.bar is not None else say(f"  {line}")
 

@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 import yaml
 from reasoning import worker
-from reasoning.answer import extract, extract_flexible, extract_math_verify, extract_strict, unparsed
+from reasoning.answer import (
+    asked,
+    extract,
+    extract_flexible,
+    extract_math_verify,
+    extract_strict,
+    for_math_verify,
+    unparsed,
+)
 from reasoning.growth import grows
 from reasoning.number import number
 from reasoning.scoring import judge, judge_again, summarise
@@ -75,6 +83,17 @@ def test_text_is_never_executed(tmp_path):
 def test_numbers_are_equal_however_they_are_written():
     assert len({number(text) for text in ("1000", "1,000", "$1000", "+1000", "1000.00", "1000.", " 1000 ")}) == 1
     assert len({number(text) for text in ("-5", "\u22125", "\u20135", "-$5", "$-5", "\u200b-5.0")}) == 1
+
+
+def test_math_verify_reads_the_last_4000_characters():
+    """The tag holds more: a number counts only from the 4000th character from the end."""
+    assert extract_math_verify("<answer>9 is" + " x" * 1998 + " 5</answer>", TAG) == "5"  # the 9 is cut off
+    assert asked("<answer>9" + "x" * 3999 + "</answer>", TAG)[1] == "9" + "x" * 3999
+    assert asked("<answer>9" + "x" * 4000 + "</answer>", TAG)[1] == "x" * 4000
+
+
+def test_a_plus_is_dropped_unless_it_adds():
+    assert for_math_verify("it is +5") == "it is +5" and for_math_verify("= +5, 2 + 5") == "= 5, 2 + 5"
 
 
 class TestGrowth:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from reasoning.formatting import format_problem, split_dev
+from reasoning.formatting import format_problem, formatted, split_dev
 from reasoning.number import number
-from reasoning.problems import final_answer, read_problems
+from reasoning.problems import family, final_answer, read_problems
+from reasoning.splits import checked_splits, read_split
 from sources.generated import FAMILIES, generate
+from stage.files import sha256, write_jsonl
 
 CONFIG = yaml.safe_load(open("config/config.yaml"))
 GSM8K = Path(os.environ.get("GSM8K", "../shared/gsm8k"))
@@ -83,6 +85,108 @@ def test_dev_comes_out_of_train_and_test_questions_do_not():
     assert {"question": "3"} not in rest + dev
     with pytest.raises(SystemExit, match="leaves none"):
         split_dev(train, [], dev=10, seed=0)
+
+
+def problem_file(path, *numbers):
+    write_jsonl(path, [{"question": f"Q{n}?", "answer": f"#### {n}"} for n in numbers])
+    return path
+
+
+def test_formatted(tmp_path):
+    """Splits with their limits and the dev split of seed 0; a task without dev is for evaluation alone."""
+    raw = {"train": problem_file(tmp_path / "train", *range(30)), "test": problem_file(tmp_path / "test", 7, 40, 41)}
+    prompt = {"system": None, "examples": []}
+    splits = formatted(raw, prompt, {"dev": 4, "limit": {"train": 20, "test": 2}})
+    rest, dev = split_dev(read_problems(raw["train"]), read_problems(raw["test"]), 4, seed=0)
+    answers = {split: [problem["answer"] for problem in of] for split, of in splits.items()}
+    assert answers["dev"] == [final_answer(problem) for problem in dev] and len(dev) == 4
+    assert answers["train"] == [final_answer(problem) for problem in rest][:20] and "7" not in answers["train"]
+    assert answers["test"] == ["7", "40"] and [p["id"] for p in splits["test"]] == ["test-0", "test-1"]
+    assert splits["test"][0]["prompt"] == [{"role": "user", "content": "Q7?"}]
+    alone = formatted(raw, prompt, {"limit": {}})
+    assert {split: len(of) for split, of in alone.items()} == {"train": 0, "dev": 0, "test": 3}
+
+
+def test_a_gold_answer_is_a_number():
+    with pytest.raises(SystemExit, match="problem test-0: the answer 'many' is not a number"):
+        format_problem({"question": "Q?", "answer": "#### many"}, "test-0", {"system": None, "examples": []})
+
+
+@pytest.mark.parametrize(
+    ("problem", "line"),
+    [
+        ({"question": "Q?"}, "problem 2 has no text under 'answer'"),
+        ({"question": " ", "answer": "#### 1"}, "problem 2 has no text under 'question'"),
+        ({"question": 5, "answer": "#### 1"}, "problem 2 has no text under 'question'"),
+        ({"question": "Q?", "answer": "1"}, "problem 2 has no '#### N'"),
+        ({"question": "Q?", "answer": "#### "}, "problem 2 has no '#### N'"),
+    ],
+)
+def test_what_is_no_problem_is_named(tmp_path, problem, line):
+    write_jsonl(tmp_path / "test.jsonl", [{"question": "Q?", "answer": "#### 1"}, problem])
+    with pytest.raises(SystemExit, match=re.escape(line)):
+        read_problems(tmp_path / "test.jsonl")
+
+
+def test_a_family_is_the_template_or_the_number_of_steps():
+    assert family({"family": "bags", "answer": "#### 1"}) == "bags"
+    assert family({"answer": "<<1+1=2>>2 <<2+1=3>>3\n#### 3"}) == "2 steps"
+
+
+class TestSplits:
+    TASK = {"size": {"train": 2, "test": 1}, "sha256": {}}
+
+    def source(self, folder):
+        problem_file(folder / "train.jsonl", 1, 2)
+        problem_file(folder / "deep/test-00000.jsonl", 3)
+        (folder / "train.md").write_text("not a split")
+        return folder
+
+    def test_are_read_and_checked(self, tmp_path):
+        checked = checked_splits(self.TASK, self.source(tmp_path))
+        assert {split: len(read_problems(path)) for split, path in checked.items()} == {"train": 2, "test": 1}
+        pinned = {split: sha256(path) for split, path in checked.items()}
+        assert checked_splits(self.TASK | {"sha256": pinned}, self.source(tmp_path / "again")).keys() == {
+            "train",
+            "test",
+        }
+
+    def test_of_a_task_for_evaluation_alone(self, tmp_path):
+        checked = checked_splits({"size": {"test": 1}, "sha256": {}}, self.source(tmp_path))
+        assert checked["train"].read_text() == "" and len(read_problems(checked["test"])) == 1
+
+    def test_of_parquet(self, tmp_path):
+        import pyarrow
+        import pyarrow.parquet
+
+        rows = [{"question": "Q?", "answer": "#### 1"}]
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "test.parquet")
+        assert read_split(tmp_path, "test") == rows
+
+    @pytest.mark.parametrize(
+        ("files", "found"), [([], "none"), (["test.jsonl", "test_b.jsonl"], "test.jsonl, test_b.")]
+    )
+    def test_of_no_or_several_files(self, tmp_path, files, found):
+        for name in files:
+            problem_file(tmp_path / name, 1)
+        with pytest.raises(SystemExit, match=f"should have one test.*and has {found}"):
+            read_split(tmp_path, "test")
+
+    @pytest.mark.parametrize("digest", ["0" * 64, "f" * 64])
+    def test_of_another_version(self, tmp_path, digest):
+        with pytest.raises(SystemExit, match=f"the train split has sha256 [0-9a-f]*, and {digest} is pinned"):
+            checked_splits(self.TASK | {"sha256": {"train": digest}}, self.source(tmp_path))
+
+    @pytest.mark.parametrize("size", [1, 3, 1000])
+    def test_of_another_size(self, tmp_path, size):
+        with pytest.raises(SystemExit, match=f"the train split has 2 problems and should have {size}"):
+            checked_splits({"size": {"train": size, "test": 1}, "sha256": {}}, self.source(tmp_path))
+
+    def test_of_many_problems(self, tmp_path):
+        """A size is compared by value, and is more than Python's small numbers."""
+        problem_file(tmp_path / "test.jsonl", *range(300))
+        checked = checked_splits({"size": {"test": int("300")}, "sha256": {}}, tmp_path)
+        assert len(read_problems(checked["test"])) == 300
 
 
 @pytest.mark.skipif(not GSM8K.is_dir(), reason=f"there is no GSM8K at {GSM8K}; set GSM8K to its folder")

@@ -6,6 +6,7 @@ from reasoning.contamination import halves, verbatim
 def test_halves():
     assert halves("one two three four five") == ("one two three", "four five")
     assert halves("one two") == ("one", "two")
+    assert halves("one") == ("one", "")
 
 
 def test_only_word_for_word_counts():

@@ -266,6 +266,7 @@ def test_mismatches():
     assert mismatches({"a": 1}, [1], "x") == ["x: published {'a': 1}, recomputed [1]"]
     assert mismatches(1.0, 1, "x") == [] and mismatches(1.0, 2, "x") == ["x: published 1.0, recomputed 2"]
     assert mismatches("1", 1, "x") != []
+    assert mismatches(0.5, None, "x") == ["x: published 0.5, recomputed None"]
 
 
 def test_kind_of_machine():

@@ -6,9 +6,19 @@ import numpy
 import pytest
 from reasoning.comparison import compare
 from reasoning.protocol import MEASURED, protocol, protocol_hash, require_equal
-from reasoning.statistics import holm, new_training, over_seeds, paired, quantiles, same_policy, score, tango
+from reasoning.statistics import (
+    holm,
+    mean_interval,
+    new_training,
+    over_seeds,
+    paired,
+    quantiles,
+    same_policy,
+    score,
+    tango,
+)
 from scipy.optimize import minimize_scalar
-from scipy.stats import norm, t, ttest_1samp, ttest_ind
+from scipy.stats import bootstrap, norm, t, ttest_1samp, ttest_ind
 
 
 def test_wilson_interval():
@@ -100,6 +110,61 @@ def test_format_gain_is_not_reasoning_gain():
     assert (result["format_gain"]["difference"], result["reasoning_gain"]["difference"]) == (1.0, 0.0)
     mixed = compare(base, policy[:4] + base[4:])["format_gain"]
     assert mixed["difference"] == 0.4 and 0 < mixed["low"] < 0.4 < mixed["high"] < 1
+
+
+def test_gains_by_hand():
+    """Of ten problems, three are newly right by both extractors, two more by the strict one alone, one is lost."""
+    base = [sample(i, False, False) for i in range(3)] + [sample(i, False, True) for i in range(3, 9)]
+    base += [sample(9, True, True)]
+    policy = [sample(i, True, True) for i in range(5)] + [sample(i, False, True) for i in range(5, 9)]
+    policy += [sample(9, False, False)]
+    result = compare(base, policy)
+    assert result["reasoning_gain"]["difference"] == pytest.approx((3 - 1) / 10)
+    assert result["format_gain"]["difference"] == pytest.approx((5 - 1) / 10 - (3 - 1) / 10)
+    assert (
+        result["families"]["f"]["strict"]
+        == result["extractors"]["strict"]
+        == paired([False] * 9 + [True], [True] * 5 + [False] * 5)
+    )
+
+
+def test_families_are_compared_apart():
+    base = [sample(i, i < 2, False) | {"family": "ab"[i % 2]} for i in range(6)]
+    policy = [sample(i, i % 2 == 0, True) | {"family": "ab"[i % 2]} for i in range(6)]
+    families = compare(base, policy)["families"]
+    assert [*families] == ["a", "b"]
+    counts = {name: (of["strict"]["won"], of["strict"]["lost"], of["strict"]["n"]) for name, of in families.items()}
+    assert counts == {"a": (2, 0, 3), "b": (0, 1, 3)}
+
+
+def test_score_by_hand():
+    value = score([True] * 3 + [False])
+    assert (value["n"], value["correct"], value["value"]) == (4, 3, 0.75)
+
+
+def test_smallest_detectable_change_by_hand():
+    """Six of ten problems discordant: (1.96 + 0.84) sqrt(0.6 / 10)."""
+    change = paired([False] + [True] * 5 + [True] * 4, [True] + [False] * 5 + [True] * 4)
+    assert change["smallest_detectable"] == pytest.approx((1.959964 + 0.841621) * (0.6 / 10) ** 0.5)
+    assert change["n"] == 10
+
+
+def test_bootstrap_is_scipys():
+    """The percentile bootstrap of 10,000 means, from the generator of seed 0."""
+    values = [0.0, 0.1, 0.35, 0.4, 0.85, 1.3, 2.9]
+    means = bootstrap(
+        (values,), numpy.mean, n_resamples=10_000, method="percentile", rng=numpy.random.default_rng(0), batch=1000
+    ).confidence_interval
+    assert mean_interval(values) == (means.low, means.high)
+    assert mean_interval(values, seed=1) != mean_interval(values)
+    assert mean_interval([0.5, 0.5]) == (0.5, 0.5) and mean_interval([0.5]) == (0.5, 0.5)
+
+
+def test_two_problems_are_enough_for_an_interval():
+    result = over_seeds([[False, False]], [[True, False]])
+    assert (result["low"], result["high"]) == (-1.0, 1.0)  # 0.5 ± 12.7 · 0.5
+    result = over_seeds([[0.0, 0.0]], [[0.01, 0.03]])
+    assert interval(result) == (0.02 - 12.7062047 * 0.01, 0.02 + 12.7062047 * 0.01)
 
 
 def test_other_problems_are_refused():
