@@ -39,7 +39,25 @@ INSTALL := pip install --quiet --disable-pip-version-check --no-deps --require-h
 	$(INSTALL) envs/test.txt
 	touch $@
 
+# Tools that measure and describe this repository, apart from the packages of the runs and the tests.
+.venv/bench: envs/bench.txt
+	$(PYTHON) -m venv $@
+	$@/bin/$(INSTALL) $<
+	touch $@
+
+mutation: .venv/test .venv/bench ## measure how many small changes of the domain's code the unit tests notice: an hour or more
+	nice .venv/bench/bin/python bench/measure_mutation.py
+
+# What an environment is made of, from its lock files: the same bytes everywhere, with every hash.
+SBOMS := $(patsubst %,sbom/%.json,cpu gpu t4 test slurm contract bench)
+sbom: $(SBOMS) ## write a software bill of materials (CycloneDX) for every environment
+sbom/cpu.json: envs/cpu-torch.txt
+sbom/test.json: envs/cpu.txt envs/cpu-torch.txt
+$(SBOMS): sbom/%.json: envs/%.txt | .venv/bench
+	mkdir -p $(@D)
+	cat $(sort $^) | .venv/bench/bin/cyclonedx-py requirements --output-reproducible --of JSON --outfile $@ -
+
 lock: ## write envs/*.txt anew from envs/*.in (needs uv)
 	envs/lock
 
-.PHONY: run test gpu lock
+.PHONY: run test gpu mutation sbom lock

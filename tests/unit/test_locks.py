@@ -1,6 +1,8 @@
 """The lock files satisfy envs/*.in, and every file in them has its sha256."""
 
+import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ ENVIRONMENTS = {
     "test": ["test", "cpu"],
     "contract": ["contract"],
     "slurm": ["slurm", "cpu"],
+    "bench": ["bench"],
 }
 
 
@@ -55,8 +58,26 @@ def test_environments_share_their_versions():
 def test_images():
     """Each image has a lock file, and its base image has a digest."""
     images = yaml.safe_load(Path("containers/images.yaml").read_text())
-    assert images.keys() == ENVIRONMENTS.keys() - {"test", "contract", "slurm"}
+    assert images.keys() == ENVIRONMENTS.keys() - {"test", "contract", "slurm", "bench"}
     for image in images.values():
         assert re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", image["base"])
         for published in image.get("published", {}).values():
             assert re.fullmatch(r"[\w./:-]+@sha256:[0-9a-f]{64}", published)
+
+
+@pytest.mark.skipif(not Path(".venv/bench").exists(), reason="no tools to write an SBOM: make .venv/bench")
+@pytest.mark.parametrize(("environment", "files"), [("cpu", ["cpu", "cpu-torch"]), ("t4", ["t4"])])
+def test_an_sbom_is_the_lock_files(environment, files):
+    """Every package with its version and all its hashes, and the same bytes when it is made again."""
+    path, texts = Path("sbom", f"{environment}.json"), []
+    for _ in range(2):
+        path.unlink(missing_ok=True)
+        subprocess.run(["make", str(path)], check=True, capture_output=True)
+        texts.append(path.read_text())
+    assert texts[0] == texts[1]
+    components = json.loads(texts[0])["components"]
+    found = {component["name"].lower(): component["version"] for component in components}
+    assert found == {name: version for file in files for name, version in locked(file).items()}
+    hashes = [h["content"] for c in components for each in c["externalReferences"] for h in each["hashes"]]
+    stated = [digest for file in files for digest in re.findall(r"sha256:(\w+)", Path(f"envs/{file}.txt").read_text())]
+    assert sorted(hashes) == sorted(stated)
