@@ -55,7 +55,7 @@ sbom/cpu.json: envs/cpu-torch.txt
 sbom/test.json: envs/cpu.txt envs/cpu-torch.txt
 $(SBOMS): sbom/%.json: envs/%.txt | .venv/bench
 	mkdir -p $(@D)
-	cat $(sort $^) | .venv/bench/bin/cyclonedx-py requirements --output-reproducible --of JSON --outfile $@ -
+	cat $(sort $^) | .venv/bench/bin/cyclonedx-py requirements - --output-reproducible --of JSON --output-file $@
 
 lock: ## write envs/*.txt anew from envs/*.in (needs uv)
 	envs/lock

@@ -96,7 +96,7 @@ def forecast(running, left, whole):
     known, unknown = remaining(plan, running, whole)
     total = left + sum(known.values())
     parts = [
-        f"{plan['jobs'][running]['kind']} {duration(left)}",
+        f"this {plan['jobs'][running]['kind']} {duration(left)}",
         *(f"{kind} {duration(known[kind])}" for kind in sorted(known, key=known.get, reverse=True)),
     ]
     rest = f"; {' and '.join(unknown)} will say" if unknown else ""

@@ -15,7 +15,7 @@ from reasoning.answer import (
     for_math_verify,
     unparsed,
 )
-from reasoning.growth import grows
+from reasoning.growth import depth, grows
 from reasoning.number import number
 from reasoning.scoring import judge, judge_again, summarise
 
@@ -124,6 +124,20 @@ class TestGrowth:
     )
     def test_ordinary_text_is_not(self, text):
         assert not grows(text) and not unparsed(text, NO_TAG)
+
+    @pytest.mark.parametrize(
+        ("text", "levels"),
+        [("", 0), ("x", 0), ("()", 1), ("([{", 3), ("()()", 1), ("(()(", 2), ("))((", 2), ("(()))(((", 3), (")(()", 2)],
+    )
+    def test_depth(self, text, levels):
+        assert depth(text) == levels
+
+    @pytest.mark.parametrize(
+        ("piece", "most"), [("(", 8), ("{", 8), (" \\lfloor x", 3), (" \\lceil x", 3), ("|", 16), ("9", 200)]
+    )
+    def test_the_limits_are_those(self, piece, most):
+        """So much is read, and more is not."""
+        assert not grows(piece * most) and grows(piece * (most + 1))
 
     def test_a_tag_is_read_whatever_grows_outside_it(self):
         text = "<think>$9^{9^{9}}$</think><answer>18</answer>"

@@ -62,7 +62,9 @@ def test_forecast_in_words(tmp_path, monkeypatch):
     assert forecast("by_hand", 95, 100) is None
     total, line = forecast("b", 95, 100)
     assert total == 195
-    assert line == ("forecast: 3 min 15 s to go, 0.20 EUR: train 1 min 35 s, evaluate 1 min 40 s; unheard_of will say")
+    assert line == (
+        "forecast: 3 min 15 s to go, 0.20 EUR: this train 1 min 35 s, evaluate 1 min 40 s; unheard_of will say"
+    )
 
 
 def test_progress_says_it_once_after_two_rounds(monkeypatch):

@@ -66,10 +66,9 @@ def test_images():
 
 
 @pytest.mark.skipif(not Path(".venv/bench").exists(), reason="no tools to write an SBOM: make .venv/bench")
-@pytest.mark.parametrize(("environment", "files"), [("cpu", ["cpu", "cpu-torch"]), ("t4", ["t4"])])
-def test_an_sbom_is_the_lock_files(environment, files):
+def test_an_sbom_is_the_lock_files():
     """Every package with its version and all its hashes, and the same bytes when it is made again."""
-    path, texts = Path("sbom", f"{environment}.json"), []
+    path, files, texts = Path("sbom/cpu.json"), ["cpu", "cpu-torch"], []
     for _ in range(2):
         path.unlink(missing_ok=True)
         subprocess.run(["make", str(path)], check=True, capture_output=True)

@@ -13,7 +13,7 @@ from reasoning.results import gather
 from reasoning.scoring import judge, summarise
 from reasoning.statistics import new_training
 from record.compared import mismatches
-from record.fresh import difference, expected, judge_again, judge_fresh, kind
+from record.fresh import difference, expected, judge_again, judge_fresh, kind, kind_of
 from record.recompute import by_config, check, numbers
 from reporting.latex import latex_table, macros
 from reporting.table import csv_text, plain_text
@@ -360,6 +360,8 @@ def test_an_interval_over_seeds_is_of_the_same_arm_and_task():
     assert expected(published, judged("565666"), "t", "base", "strict") == pytest.approx((0.0, 4 / 6))
     low, high = expected(published, None, "t", SEEDS[1], "strict")
     assert (low, high) == new_training([[i < count for i in range(40)] for count in (20, 21, 22)])
+    two = {key: samples for key, samples in published.items() if key != ("t", SEEDS[2])}
+    assert expected(two, None, "t", SEEDS[0], "strict") == new_training([[i < n for i in range(40)] for n in (20, 21)])
     assert len({expected(published, solved(1), "t", policy, "strict") for policy in SEEDS}) == 1
 
 
@@ -407,6 +409,31 @@ def test_a_score_that_no_policy_would_reach_again_is_not_enough():
     assert judge_again(judged("6" * 20), made, PROMPT, False, "strict") == (0, False)
     made = [("<answer>6</answer>", 3, False)] * 20
     assert judge_again(judged("5" * 20), made, PROMPT, False, "strict") == (0, False)
+
+
+def test_the_ends_of_the_interval_are_enough():
+    """All of 40 problems differ: 14 to 26 may be won."""
+    for before, after, enough in ((14, 26, True), (13, 27, False), (26, 14, True), (27, 13, False)):
+        made = [(f"<answer>{answer}</answer>", 3, False) for answer in "5" * after + "6" * (40 - after)]
+        samples = judged("6" * (40 - before) + "5" * before)
+        assert judge_again(samples, made, PROMPT, False, "strict") == (0, enough)
+
+
+def test_many_completions_made_again():
+    made = [("<answer>5</answer>", 3, False)] * 300
+    assert judge_again(judged("5" * 300), made, PROMPT, True, "strict") == (300, True)
+    with pytest.raises(ValueError):
+        judge_again(judged("5" * 300), made[:299], PROMPT, True, "strict")
+
+
+@pytest.mark.parametrize("policy", ["a-seed0", "z-seed0"])
+def test_the_kind_of_a_trained_policy_is_also_of_its_training(tmp_path, policy):
+    write_evaluation(tmp_path, policy, judged("5"))
+    assert kind_of(tmp_path, "t", policy) is None
+    write_json(tmp_path / "training" / policy / "environment.json", HERE)
+    assert kind_of(tmp_path, "t", policy) == [(CPU, {"torch": "2"})] * 2
+    write_evaluation(tmp_path, "base", judged("5"))
+    assert kind_of(tmp_path, "t", "base") == [(CPU, {"torch": "2"})]
 
 
 def test_measured_fields_are_not_of_the_config(record):
