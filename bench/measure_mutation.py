@@ -43,7 +43,7 @@ def family(operator):
     return operator.rpartition("_")[0] if operator.count("_") > 1 or "Operator_" in operator else operator
 
 
-def tests_of(module):
+def tests_of(module, copy):
     """The unit tests that import a module."""
     name = ".".join(module.relative_to(ROOT / "scripts").with_suffix("").parts)
     package, _, last = name.rpartition(".")
@@ -53,7 +53,7 @@ def tests_of(module):
             if isinstance(node, ast.ImportFrom) and node.module:
                 yield from (node.module == name, node.module == package and last in {a.name for a in node.names})
 
-    return [str(p.relative_to(ROOT)) for p in sorted((ROOT / "tests/unit").glob("test_*.py")) if any(imports(p))]
+    return [str(p.relative_to(copy)) for p in sorted((copy / "tests/unit").glob("test_*.py")) if any(imports(p))]
 
 
 def draw(db, seed, each):
@@ -74,7 +74,7 @@ def draw(db, seed, each):
 def measure(module, copy, seed, each):
     """`{outcome: [(line, operator, diff), …]}` of a module's mutants."""
     settings, session = copy / "mutation.toml", str(copy / "mutation.sqlite")
-    tests = tests_of(module)
+    tests = tests_of(module, copy)
     command = f"python -m pytest --exitfirst --quiet -p no:cacheprovider {' '.join(tests)}" if tests else "true"
     settings.write_text(
         f'[cosmic-ray]\nmodule-path = "{module.relative_to(ROOT)}"\ntimeout = 120.0\nexcluded-modules = []\n'

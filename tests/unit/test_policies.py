@@ -6,7 +6,7 @@ from reasoning.protocol import changed_fields
 from reasoning.results import grouped, over_all_seeds
 from reasoning.rows import in_order, marked, trained_in_order
 
-CONFIG = {"arms": {"grpo": {}, "sft": {}}, "seeds": [0, 10], "controls": {"arms": {"coin": {}}, "seeds": [1]}}
+CONFIG = {"arm": "grpo", "arms": {"grpo": {}, "sft": {}}, "seeds": [0, 10], "controls": {"arms": {"coin": {}}, "seeds": [1]}}
 TASK = {"size": {"train": 9, "test": 6}, "dev": 3, "limit": {"test": 2}}
 
 
@@ -14,6 +14,7 @@ def test_every_arm_with_every_seed():
     assert trained_policies(CONFIG) == ["grpo-seed0", "grpo-seed10", "sft-seed0", "sft-seed10"]
     assert trained_policies(CONFIG, controls=True) == ["grpo-seed1", "sft-seed1", "coin-seed1"]
     assert arms_and_seeds(CONFIG) == (CONFIG["arms"], [0, 10])
+    assert trained_policies(CONFIG | {"arm": "sft"}) == ["sft-seed0", "sft-seed10", "grpo-seed0", "grpo-seed10"]
 
 
 @pytest.mark.parametrize(

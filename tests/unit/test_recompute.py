@@ -30,6 +30,7 @@ CONFIG = {
     "tasks": {"t": {"size": {"train": 9, "test": 6}, "limit": {}, "dev": 2}},
     "prompt": PROMPT,
     "eval": {"split": "test", "batch_size": 4},
+    "arm": "grpo",
     "arms": {"grpo": {}},
     "seeds": [0],
     "controls": {"arms": {"coin": {}}, "seeds": [0, 1]},
