@@ -24,7 +24,7 @@ def beside(published, metrics, first_arm):
     `{extractor: distance}`. A number that nothing here can stand beside is left out.
     """
     found = {}
-    for task, numbers in published.items():
+    for task, numbers in sorted(published.items()):
         measured = {}
         if task in metrics:
             measured["base"] = metrics[task]["scores"]

@@ -44,7 +44,8 @@ def gather(metrics, comparisons, merges, probes, samples, trainings, baselines, 
     }
     sections = {
         "baselines": {
-            task: {"address": f"eval/{task}/base/metrics.json", "metrics": value} for task, value in baselines.items()
+            task: {"address": f"eval/{task}/base/metrics.json", "metrics": value}
+            for task, value in sorted(baselines.items())
         },
         "published": beside(published, of_base, of_first),
     }
