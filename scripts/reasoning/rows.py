@@ -49,10 +49,10 @@ def marked_task(task, entry):
 
 
 def published_rows(results):
-    """The published numbers, `{task, kind, score, source, n, value, low, high, …}` by the headline extractor.
+    """The published numbers, `{task, policy, score, source, n, value, low, high, …}` by the headline extractor.
 
-    `kind` is "base" for the base model and "trained" for the first arm; the keys from `n` on are those of
-    `reasoning.published.distance`. Tasks are marked as in the table.
+    `policy` is "base" or the claim's arm; the keys from `n` on are those of `reasoning.published.distance`. Tasks are
+    marked as in the table.
     """
     alone = results.get("baselines", {})
     for task, numbers in results.get("published", {}).items():
@@ -60,7 +60,7 @@ def published_rows(results):
         for kind, number in numbers.items():
             yield {
                 "task": marked(task, metrics["protocol"]["split"], metrics["subset"]),
-                "kind": kind,
+                "policy": "base" if kind == "base" else arm_of(results["policy"]),
                 **{key: number[key] for key in ("score", "source")},
                 **number["distances"][results["headline"]],
             }

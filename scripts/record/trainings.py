@@ -15,7 +15,7 @@ SCHEDULES = {
     "linear": lambda done, warmup, steps: done / warmup if done < warmup else (steps - done) / max(1, steps - warmup),
     "constant": lambda done, warmup, steps: 1.0,
 }
-SHARES = ("clip_ratio/", "completions/clipped_ratio", "frac_reward_zero_std", "mean_token_accuracy")
+SHARES = ("clip_ratio/", "completions/clipped_ratio", "frac_reward_zero_std", "masked", "mean_token_accuracy")
 NOT_NEGATIVE = ("entropy", "grad_norm", "reward_std", "completions/min_length")
 
 

@@ -62,7 +62,7 @@ def claims_over_seeds(arms, leads, headline):
 
 def beside_published(row):
     """One sentence that holds a measured score to a published one; `row` is one of `reasoning.rows.published_rows`."""
-    who = {"base": "the base model", "trained": "the run's first arm"}[row["kind"]]
+    who = "the base model" if row["policy"] == "base" else f"arm {row['policy']}"
     change = {"difference": "difference", "low": "difference_low", "high": "difference_high"}
     change = {key: row[name] for key, name in change.items()}
     return (

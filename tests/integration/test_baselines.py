@@ -48,7 +48,7 @@ def test_a_baseline_is_measured_and_held_to_its_number(rerun):
         assert "problems of vendor, the base model scores" in text and "a made-up number of this test" in text.replace(
             "&#39;", "'"
         )
-        assert "the run&#39;s first arm scores" in text or "the run's first arm scores" in text
+        assert "problems of word_problems, arm grpo scores" in text
     rerun.settings["tasks"]["vendor"]["published"]["base"]["score"] = 0.3
     rerun.write()
     assert {"tabulate_results", "report"} <= rerun.planned().keys() <= {"tabulate_results", "report", "package_model"}

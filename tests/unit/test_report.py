@@ -176,7 +176,7 @@ def test_distance_to_published_numbers():
         "On 20 problems of spoken, the base model scores 45.0 %, not distinguishable from the published 50.0 %: -5.0 ["
     ) in text
     assert "points. Published: the vendor's card, 8 worked examples\n" in text
-    assert "the run's first arm scores 80.0 %, higher than the published 40.0 %: +40.0 [" in text
+    assert "arm grpo scores 80.0 %, higher than the published 40.0 %: +40.0 [" in text
 
 
 def test_without_published_numbers_there_is_no_such_section():
