@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 import yaml
+from reasoning.policies import measured_tasks
 from stage.checksums import NAME, write_sums
 from stage.files import read_text, tree_size, write_text
 from stage.screen import run, say
@@ -72,7 +73,7 @@ def main(args):
     default = yaml.safe_load(read_text(ROOT / "config/config.yaml"))
     config = default | (yaml.safe_load(read_text(args.configfile)) if args.configfile else {})
     results = f"results/{config['run']}"
-    tasks = dict.fromkeys([config["task"], *config["evaluate_on"]])
+    tasks = dict.fromkeys([config["task"], *measured_tasks(config)])
     targets = [f"{results}/models/base", *(f"{results}/data/{task}/train.jsonl" for task in tasks)]
     environment = os.environ | {"SNAKEMAKE_OUTPUT_CACHE": str(cache.resolve())}
     call("snakemake", "--cores", "1", "--cache", *given, "--", *targets, cwd=source, env=environment)

@@ -1,6 +1,7 @@
 """Collect every number of a run: results.json for programs, table.csv for papers, table.txt for people."""
 
 import argparse
+import json
 from pathlib import Path
 
 from reasoning.protocol import EXTRACTORS
@@ -19,6 +20,8 @@ def main(args):
         probes={p.stem: read_json(p) for p in args.probes},
         samples={(p.parent.parent.name, p.parent.name): read_jsonl(p) for p in args.samples},
         trainings={p.parent.name: read_json(p) for p in args.environments},
+        baselines={p.parent.parent.name: read_json(p) for p in args.baselines},
+        published=json.loads(args.published),
     )
     write_json(args.results, results | {"run": args.run, "headline": args.headline, "policy": args.policy})
     results = read_results(args.results)
@@ -39,6 +42,10 @@ if __name__ == "__main__":
     parser.add_argument(
         "--environments", required=True, type=Path, nargs="+", help="training/<policy>/environment.json"
     )
+    parser.add_argument(
+        "--baselines", required=True, type=Path, nargs="*", help="metrics.json of tasks that have the base model alone"
+    )
+    parser.add_argument("--published", required=True, help="the numbers that tasks state as published, as JSON")
     parser.add_argument("--results", required=True, type=Path, help="JSON to write")
     parser.add_argument("--table", required=True, type=Path, help="CSV to write")
     parser.add_argument("--text", required=True, type=Path, help="plain table to write")

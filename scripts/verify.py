@@ -15,6 +15,7 @@ import random
 from pathlib import Path
 
 from reasoning.overrides import of_task
+from reasoning.policies import measured_tasks
 from record import commands, origin, pages, recompute, repository, signature, tokens, trainings
 from record.checksums import damage
 from record.earlier import format_of, verify_by_own_code
@@ -62,7 +63,7 @@ def rerun(record, results, count):
     from stage.environment import environment
 
     wrong, said, config = [], [], read_json(record / "config.json")
-    for task in config["evaluate_on"]:
+    for task in measured_tasks(config):
         settings, prompt = of_task(config, "eval", task), of_task(config, "prompt", task)
         problems, _, _ = made_again(config, task, results)
         size = settings["batch_size"]

@@ -13,6 +13,12 @@ LIMITS = {
         "completions reached the token limit",
         "raise train.grpo.max_completion_length, or ask for shorter answers",
     ),
+    "masked": (
+        "masked",
+        "completions had no weight in the loss",
+        "if they were truncated, raise train.grpo.max_completion_length; if vLLM's log-probabilities are far from the "
+        "trainer's, use train.dtype bfloat16 or float32 for both, or set train.grpo.use_vllm to false",
+    ),
     "mismatch": (
         "sampling/sampling_logp_difference/mean",
         "nats a token lie between vLLM's log-probabilities and the trainer's",

@@ -33,3 +33,14 @@ def problem_count(task, split):
     limit = task["limit"].get(split)
     stated = {"test": task["size"].get("test"), "dev": task.get("dev", 0), "train": None}
     return limit or stated[split], limit is not None
+
+
+def measured_tasks(config):
+    """The tasks on which the base model is measured: those of `evaluate_on`, and `baselines`, on which it is alone."""
+    return [*config["evaluate_on"], *config.get("baselines", [])]
+
+
+def published_numbers(config):
+    """`{task: {"base" or "trained": {score, source}}}` of the tasks that are measured and state such numbers."""
+    tasks = {task: config["tasks"][task].get("published") for task in measured_tasks(config)}
+    return {task: numbers for task, numbers in tasks.items() if numbers}

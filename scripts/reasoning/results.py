@@ -5,15 +5,18 @@ import json
 from reasoning.comparison import compare_over_seeds
 from reasoning.policies import arm_of
 from reasoning.protocol import require_equal
+from reasoning.published import beside
 
 
-def gather(metrics, comparisons, merges, probes, samples, trainings):
+def gather(metrics, comparisons, merges, probes, samples, trainings, baselines, published):
     """Every number: `tasks.<task>.policies.<policy>`, `tasks.<task>.arms.<arm>`, `tasks.<task>.leads.<arm>`, `merges`.
 
     `metrics`, `comparisons` and `samples` are `{(task, policy): JSON}`, `merges` and `trainings` (the environments
     that policies were trained in) `{policy: JSON}`, and `probes` is `{task: JSON}`. A policy's address is the path of
-    its scores in the run's folder. `leads.<arm>` is the first arm's lead over that arm. Raises SystemExit if scores
-    were measured differently.
+    its scores in the run's folder. `leads.<arm>` is the first arm's lead over that arm. `baselines` is
+    `{task: metrics}` of the tasks on which the base model alone is measured, and `published` what tasks state as
+    published (`reasoning.published`); the result has sections of these names if there are any. Raises SystemExit if
+    scores were measured differently.
     """
     tasks = {}
     for (task, policy), value in metrics.items():
@@ -28,11 +31,26 @@ def gather(metrics, comparisons, merges, probes, samples, trainings):
         entry["verbatim"] = probes[task]["verbatim"]
         entry |= over_all_seeds({policy: samples[task, policy] for policy in entry["policies"]})
     stages = {f"evaluate/{task}/{policy}": value["environment"] for (task, policy), value in metrics.items()}
+    stages |= {f"evaluate/{task}/base": value["environment"] for task, value in baselines.items()}
     stages |= {f"probe_contamination/{task}": value["environment"] for task, value in probes.items()}
     stages |= {f"train/{policy}": value for policy, value in trainings.items()}
     for value in merges.values():
         stages |= value["environments"]
-    return {"tasks": tasks, "merges": merges, "environments": grouped(stages)}
+    of_base = {task: entry["policies"]["base"]["metrics"] for task, entry in tasks.items()} | baselines
+    first = {task: next(iter(entry["arms"])) for task, entry in tasks.items()}
+    of_first = {
+        task: [of for (t, policy), of in samples.items() if (t, arm_of(policy)) == (task, arm)]
+        for task, arm in first.items()
+    }
+    sections = {
+        "baselines": {
+            task: {"address": f"eval/{task}/base/metrics.json", "metrics": value}
+            for task, value in sorted(baselines.items())
+        },
+        "published": beside(published, of_base, of_first),
+    }
+    found = {"tasks": tasks, "merges": merges, "environments": grouped(stages)}
+    return found | {name: section for name, section in sections.items() if section}
 
 
 def over_all_seeds(samples):

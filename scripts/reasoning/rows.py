@@ -48,6 +48,24 @@ def marked_task(task, entry):
     return marked(task, metrics["protocol"]["split"], metrics["subset"])
 
 
+def published_rows(results):
+    """The published numbers, `{task, policy, score, source, n, value, low, high, …}` by the headline extractor.
+
+    `policy` is "base" or the claim's arm; the keys from `n` on are those of `reasoning.published.distance`. Tasks are
+    marked as in the table.
+    """
+    alone = results.get("baselines", {})
+    for task, numbers in results.get("published", {}).items():
+        metrics = alone[task]["metrics"] if task in alone else results["tasks"][task]["policies"]["base"]["metrics"]
+        for kind, number in numbers.items():
+            yield {
+                "task": marked(task, metrics["protocol"]["split"], metrics["subset"]),
+                "policy": "base" if kind == "base" else arm_of(results["policy"]),
+                **{key: number[key] for key in ("score", "source")},
+                **number["distances"][results["headline"]],
+            }
+
+
 COLUMNS = (
     "task policy extractor n correct value low high difference difference_low difference_high mcnemar_p "
     "won lost format_rate truncation_rate mean_completion_tokens split subset"

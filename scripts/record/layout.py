@@ -32,7 +32,10 @@ def record_files(results):
         path.relative_to(results) for scope in scopes(results) for path in (results / scope / "figures").iterdir()
     }
     for scope in scopes(results):
-        for task, entry in read_json(results / scope / "results.json")["tasks"].items():
+        numbers = read_json(results / scope / "results.json")
+        for task in numbers.get("baselines", {}):
+            files |= {Path("eval", task, "base", name) for name in ("metrics.json", "samples.jsonl")}
+        for task, entry in numbers["tasks"].items():
             files.add(Path("probe", f"{task}.json"))
             for policy in entry["policies"]:
                 files |= {Path("eval", task, policy, name) for name in ("metrics.json", "samples.jsonl")}

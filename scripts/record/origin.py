@@ -7,6 +7,7 @@ from pathlib import Path
 from reasoning.contamination import halves
 from reasoning.formatting import formatted
 from reasoning.overrides import of_task
+from reasoning.policies import measured_tasks
 from reasoning.splits import SPLITS, checked_splits, fetch
 from stage.files import read_json, sha256, write_jsonl
 
@@ -62,7 +63,7 @@ def check(record, config, results):
     A source that cannot be reached, or that holds other data today, is said to be so.
     """
     wrong, said = [], []
-    for task in config["evaluate_on"]:
+    for task in measured_tasks(config):
         try:
             problems, digest, where = made_again(config, task, results)
         except SystemExit as error:
@@ -81,9 +82,11 @@ def check(record, config, results):
                 )
             name = f"eval/{task}/{path.name}/samples"
             wrong += filter(None, [first_difference(read_samples(record, task, path.name), problems, name)])
+        said.append(f"{task}: {len(problems)} problems made again from {where}")
+        if task not in config["evaluate_on"]:
+            continue
         asked = [(item["id"], item["second"]) for item in read_json(record / "probe" / f"{task}.json")["items"]]
         probed = problems[: config["probe"]["problems"]]
         if asked != [(problem["id"], halves(problem["prompt"][-1]["content"])[1]) for problem in probed]:
             wrong.append(f"probe/{task}.items: not the second halves of the first problems made again from the source")
-        said.append(f"{task}: {len(problems)} problems made again from {where}")
     return wrong, said

@@ -3,7 +3,7 @@
 from reasoning.comparison import compare
 from reasoning.contamination import verbatim
 from reasoning.overrides import of_task
-from reasoning.policies import problem_count, trained_policies
+from reasoning.policies import measured_tasks, problem_count, published_numbers, trained_policies
 from reasoning.protocol import MEASURED, protocol, protocol_hash
 from reasoning.results import gather
 from reasoning.rows import read_results
@@ -27,14 +27,21 @@ def numbers(value, address):
         yield address
 
 
+def of_completions(metrics):
+    """What follows from completions in a metrics.json."""
+    return {key: part for key, part in metrics.items() if key not in STATED}
+
+
 def recomputed_numbers(results, scope):
     """The addresses of the numbers in results.json that follow from completions: a policy of two scopes has one."""
+    for task, entry in results.get("baselines", {}).items():
+        yield from numbers(of_completions(entry["metrics"]), f"eval/{task}/base")
+    yield from numbers(results.get("published", {}), f"{scope}/published")
     for task, entry in results["tasks"].items():
         yield from numbers(entry["verbatim"], f"probe/{task}")
         yield from (line for key in ("arms", "leads") for line in numbers(entry[key], f"{scope}/{task}/{key}"))
         for policy, value in entry["policies"].items():
-            measured = {key: part for key, part in value["metrics"].items() if key not in STATED}
-            yield from numbers(measured, f"eval/{task}/{policy}")
+            yield from numbers(of_completions(value["metrics"]), f"eval/{task}/{policy}")
             yield from numbers(value["comparison"], f"compare/{task}/{policy}")
 
 
@@ -42,20 +49,24 @@ def by_config(config, scope, results):
     """What a record's config says of `results` in one scope, and what they are, as two values to compare."""
     policies = trained_policies(config, controls=bool(scope.name))
     expected = {"run": config["run"], "headline": config["headline"], "policy": policies[0], "tasks": {}}
-    for task in config["evaluate_on"]:
+    for task in measured_tasks(config):
         prompt, settings = of_task(config, "prompt", task), of_task(config, "eval", task)
         n, subset = problem_count(config["tasks"][task], settings["split"])
         measured = protocol(task, settings["split"], prompt, settings, dict.fromkeys(MEASURED))
         expected["tasks"][task] = {
-            policy: {"n": n, "subset": subset, "protocol": measured} for policy in ["base", *policies]
+            policy: {"n": n, "subset": subset, "protocol": measured}
+            for policy in (["base", *policies] if task in config["evaluate_on"] else ["base"])
         }
-    found = {key: results[key] for key in ("run", "headline", "policy")} | {"tasks": {}}
-    for task, entry in results["tasks"].items():
-        found["tasks"][task] = {
+    found = {key: results[key] for key in ("run", "headline", "policy")}
+    alone = {task: {"base": entry} for task, entry in results.get("baselines", {}).items()}
+    found["tasks"] = {
+        task: {
             policy: {key: value["metrics"][key] for key in ("n", "subset")}
             | {"protocol": value["metrics"]["protocol"] | dict.fromkeys(MEASURED)}
-            for policy, value in entry["policies"].items()
+            for policy, value in of_policies.items()
         }
+        for task, of_policies in [*((task, e["policies"]) for task, e in results["tasks"].items()), *alone.items()]
+    }
     return expected, found
 
 
@@ -68,12 +79,28 @@ def check(record, config, results):
     return list(dict.fromkeys(wrong)), [f"{len(counted)} numbers recomputed from the completions"]
 
 
+def measured_again(record, task, policy):
+    """`(metrics, samples, mismatches)` of a policy on a task, from its published completions."""
+    address, wrong = f"eval/{task}/{policy}", []
+    stated, kept = read_json(record / address / "metrics.json"), read_samples(record, task, policy)
+    again = [judge_again(sample, stated["protocol"]["prompt"]) for sample in kept]
+    for sample, fresh in zip(kept, again, strict=True):
+        wrong += mismatches(sample, fresh, f"{address}/samples.{sample['id']}")
+    metrics = summarise(again) | {key: stated[key] for key in STATED}
+    metrics["protocol_hash"] = protocol_hash(stated["protocol"])
+    return metrics, again, wrong + mismatches(stated, metrics, f"{address}/metrics")
+
+
 def recompute(record, config, scope):
     """The mismatches of one scope of a record, one line each."""
     published = read_results(record / scope / "results.json")
     wrong = mismatches(*by_config(config, scope, published), "config")
     wrong += mismatches(read_json(record / scope / "config.json"), config, str(scope / "config"), "in config.json")
     metrics, comparisons, merges, probes, samples, trainings = {}, {}, {}, {}, {}, {}
+    baselines = {}
+    for task in published.get("baselines", {}):
+        baselines[task], _, found = measured_again(record, task, "base")
+        wrong += found
     for task, entry in published["tasks"].items():
         probes[task] = read_json(record / "probe" / f"{task}.json")
         recomputed = verbatim(probes[task]["items"])
@@ -81,13 +108,8 @@ def recompute(record, config, scope):
         probes[task]["verbatim"] = recomputed
         for policy in entry["policies"]:  # base comes first: the others are compared with it
             address = f"eval/{task}/{policy}"
-            stated, kept = read_json(record / address / "metrics.json"), read_samples(record, task, policy)
-            again = [judge_again(sample, stated["protocol"]["prompt"]) for sample in kept]
-            for sample, fresh in zip(kept, again, strict=True):
-                wrong += mismatches(sample, fresh, f"{address}/samples.{sample['id']}")
-            metrics[task, policy] = summarise(again) | {key: stated[key] for key in STATED}
-            metrics[task, policy]["protocol_hash"] = protocol_hash(stated["protocol"])
-            wrong += mismatches(stated, metrics[task, policy], f"{address}/metrics")
+            metrics[task, policy], again, found = measured_again(record, task, policy)
+            wrong += found
             samples[task, policy] = again
             problems = [[(s["id"], s["family"], s["gold"]) for s in of] for of in (samples[task, "base"], again)]
             if problems[0] != problems[1] or len({s["id"] for s in again}) != len(again):
@@ -99,7 +121,8 @@ def recompute(record, config, scope):
                 wrong += mismatches(stated, comparisons[task, policy], f"compare/{task}/{policy}")
                 merges[policy] = read_json(record / "merge" / f"{policy}.json")
                 trainings[policy] = read_json(record / "training" / policy / "environment.json")
-    results = gather(metrics, comparisons, merges, probes, samples, trainings) | {
+    numbers = published_numbers(config)
+    results = gather(metrics, comparisons, merges, probes, samples, trainings, baselines, numbers) | {
         key: published[key] for key in ("run", "headline", "policy")
     }
     wrong += mismatches(published, results, str(scope / "results"))

@@ -1,6 +1,7 @@
 """Hold the numbers of tokens to the limit of the config, and to the tokenizer if its files are here."""
 
 from reasoning.overrides import of_task
+from reasoning.policies import measured_tasks
 
 from record.layout import read_samples
 
@@ -35,7 +36,7 @@ def check(record, config, results):
     """
     wrong, counted, alike = [], 0, 0
     count = counter(results / "models/base")
-    for task in config["evaluate_on"]:
+    for task in measured_tasks(config):
         settings, prefill = of_task(config, "eval", task), of_task(config, "prompt", task)["prefill"]
         for path in sorted((record / "eval" / task).iterdir()):
             for name, judged, limit in completions(read_samples(record, task, path.name), settings):

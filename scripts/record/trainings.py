@@ -3,7 +3,7 @@
 import csv
 import math
 
-from reasoning.policies import arm_of, problem_count, seed_of, trained_policies
+from reasoning.policies import arm_of, measured_tasks, problem_count, seed_of, trained_policies
 from reasoning.training import arguments
 from stage.files import read_json, read_text, sha256
 
@@ -15,7 +15,7 @@ SCHEDULES = {
     "linear": lambda done, warmup, steps: done / warmup if done < warmup else (steps - done) / max(1, steps - warmup),
     "constant": lambda done, warmup, steps: 1.0,
 }
-SHARES = ("clip_ratio/", "completions/clipped_ratio", "frac_reward_zero_std", "mean_token_accuracy")
+SHARES = ("clip_ratio/", "completions/clipped_ratio", "frac_reward_zero_std", "masked", "mean_token_accuracy")
 NOT_NEGATIVE = ("entropy", "grad_norm", "reward_std", "completions/min_length")
 
 
@@ -115,7 +115,7 @@ def check_weights(record, config, policies):
 
     merged = {policy: read_json(record / "merge" / f"{policy}.json")["weights"] for policy in policies}
     for policy, weights in {"base": of("models/base/"), **merged}.items():
-        for task in config["evaluate_on"]:
+        for task in measured_tasks(config) if policy == "base" else config["evaluate_on"]:
             address = f"eval/{task}/{policy}/metrics"
             evaluated = read_json(record / f"{address}.json")["weights"]
             wrong += mismatches(evaluated, weights, f"{address}.weights", "the weights of this policy")

@@ -1,11 +1,11 @@
 """A run's report: one self-contained HTML page."""
 
-from reasoning.rows import marked_task, rows
+from reasoning.rows import marked_task, published_rows, rows
 
 from reporting.latex import bibtex
 from reporting.templates import fill
 from reporting.training import health
-from reporting.words import claim, claims_over_seeds, several_environments
+from reporting.words import beside_published, claim, claims_over_seeds, several_environments
 
 
 def examples(base, policy, count=3):
@@ -36,6 +36,7 @@ def page(template, config, command, results, samples, histories, figures, citati
         config=config,
         command=command,
         rows=list(rows(results)),
+        published=[row | {"words": beside_published(row)} for row in published_rows(results)],
         claims=claims,
         of_seeds={
             task: claims_over_seeds(entry["arms"], entry["leads"], headline) for task, entry in results["tasks"].items()

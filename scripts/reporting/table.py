@@ -4,9 +4,9 @@ import csv
 import io
 
 from reasoning.policies import arm_of
-from reasoning.rows import COLUMNS, marked_row, rows
+from reasoning.rows import COLUMNS, marked_row, published_rows, rows
 
-from reporting.words import arm_in_words, change_in_words, percent, points, several_environments
+from reporting.words import arm_in_words, beside_published, change_in_words, percent, points, several_environments
 
 
 def csv_text(results):
@@ -52,6 +52,8 @@ def plain_text(results):
             if comparison := value["comparison"]:
                 gains = (change_in_words(comparison[gain]) for gain in ("format_gain", "reasoning_gain"))
                 out.write("{}, {}: format gain {}, reasoning gain {} points\n".format(task, policy, *gains))
+    for row in published_rows(results):
+        out.write(f"{beside_published(row)}\n")
     if sentence := several_environments(results["environments"]):
         out.write(f"{sentence}\n")
     return out.getvalue()

@@ -4,11 +4,11 @@
 WATCHED = {
     "groups tied": "frac_reward_zero_std",
     "completions truncated": "completions/clipped_ratio",
+    "left out": "masked",
     "tokens clipped": "clip_ratio/region_mean",
     "vLLM apart": "sampling/sampling_logp_difference/mean",
     "least weight": "sampling/importance_sampling_ratio/min",
 }
-SHARES = {"groups tied", "completions truncated", "tokens clipped"}
 
 
 def health(rows):

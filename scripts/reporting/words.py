@@ -60,6 +60,17 @@ def claims_over_seeds(arms, leads, headline):
     ]
 
 
+def beside_published(row):
+    """One sentence that holds a measured score to a published one; `row` is one of `reasoning.rows.published_rows`."""
+    who = "the base model" if row["policy"] == "base" else f"arm {row['policy']}"
+    change = {"difference": "difference", "low": "difference_low", "high": "difference_high"}
+    change = {key: row[name] for key, name in change.items()}
+    return (
+        f"On {row['n']} problems of {row['task']}, {who} scores {percent(row['value'])} %, {verdict(change)} the "
+        f"published {percent(row['score'])} %: {change_in_words(change)} points. Published: {row['source']}"
+    )
+
+
 def environment_in_words(environment):
     """A stage's environment in one line; `environment` is None if the stage did not record it."""
     if environment is None:

@@ -5,6 +5,7 @@ from collections import deque
 
 from backends.gpu_memory import KL_POSITIONS, KL_ROLLOUTS, longest
 from backends.limits import stop_at_limits
+from backends.masked import log_masked
 from backends.tokenizer import load_tokenizer, token_ids
 from reasoning.rewards import reward_functions
 from reasoning.training import arguments
@@ -104,6 +105,8 @@ def make(policy, tokenizer, training, extra):
     )
     require_same_prompts(trainer, load_tokenizer(training.model, prompt["prefill"]), chats)
     log_kl(trainer, tokenizer, rollouts)
+    if args.use_vllm or args.mask_truncated_completions:  # else every completion counts
+        log_masked(trainer)
     stop_at_limits(trainer, training.settings["limits"], sum(weights))
     return trainer, wanted
 

@@ -70,6 +70,7 @@ def test_weights_follow(tiny_model, tmp_path):
     kl = [float(row["kl"]) for row in rows]
     assert min(kl) > 0.005, kl  # nats per token; with an outdated copy, log-probabilities differ by 0.1
     assert len(rows) == STEPS and max(apart) < 0.02, apart
+    assert all(float(row["masked"]) == 0 < float(row["sampling/importance_sampling_ratio/min"]) for row in rows)
 
     # No more room than the longest prompt, of 26 tokens with the template's, and a completion need.
     stated = json.loads((tmp_path / "0/arguments.json").read_text())

@@ -185,6 +185,7 @@ def test_the_engine_has_the_policys_adapter(llama):
         assert [call["tensors"] for call in found["calls"]] == [14, 14]  # 7 matrices in each of 2 layers
         # The stand-in scores its completions with the policy itself: a stale adapter's scores would differ.
         assert all(row["sampling/sampling_logp_difference/max"] < 1e-3 for row in history(given))
+        assert all(row["masked"] == 0 for row in history(given))  # none is so far off that it is left out
 
 
 def test_seeds_matter(llama):

@@ -3,7 +3,7 @@
 import pytest
 from backends.limits import LIMITS, reached
 
-SETTINGS = {"steps": 3, "tied": 1.0, "truncated": 0.9, "mismatch": 0.1}
+SETTINGS = {"steps": 3, "tied": 1.0, "truncated": 0.9, "masked": 0.5, "mismatch": 0.1}
 GOOD = {"reward": 0.5, "frac_reward_zero_std": 0.25, "completions/clipped_ratio": 0.0}
 VLLM = {"sampling/sampling_logp_difference/mean": 0.01}
 END = {"train_loss": 0.0}  # the last row that the trainer logs

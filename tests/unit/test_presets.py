@@ -1,9 +1,11 @@
 """Presets hold only differences from the default, and GPU presets differ only in what their models need."""
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
+from reasoning.answer import extract_strict
 
 FILES = sorted(Path("config").glob("*.yaml"))
 PRESETS = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}
@@ -30,7 +32,20 @@ MAY_DIFFER = {
     "eval.batch_invariant",
     "eval.dtype",
     "eval.engine.quantization",
+    # The vendor's protocol, its number, and the number to beat.
+    "tasks.gsm8k.published.trained.score",
+    "tasks.gsm8k.published.trained.source",
+    "tasks.gsm8k_vendor.prompt.system",
+    "tasks.gsm8k_vendor.prompt.examples",
+    "tasks.gsm8k_vendor.prompt.answer",
+    "tasks.gsm8k_vendor.prompt.format",
+    "tasks.gsm8k_vendor.eval.sampling.max_new_tokens",
+    "tasks.gsm8k_vendor.published.base.score",
+    "tasks.gsm8k_vendor.published.base.source",
 }
+# What each is to beat: verl's GRPO with LoRA for 1.5B, else the vendor's score of the base model.
+VENDOR = {"qwen2.5-1.5b": 0.732, "qwen2.5-3b": 0.867, "qwen2.5-math-7b": 0.952, "llama-3.1-8b": 0.845}
+TO_BEAT = VENDOR | {"qwen2.5-1.5b": 0.779}
 
 
 def flat(settings, prefix=""):
@@ -92,3 +107,40 @@ def test_profile(name):
         folder: yaml.safe_load(Path("profiles", folder, "config.yaml").read_text()) for folder in ("apptainer", name)
     }
     assert profiles[name] == profiles["apptainer"] | {"configfile": [f"config/{name}.yaml"]}
+
+
+@pytest.mark.parametrize("name", ON_GPU)
+def test_published_numbers(name):
+    """Each base model is held to its vendor's score by the vendor's protocol, and the training to a number to beat."""
+    config, model = PRESETS[name], name.removesuffix("-t4")
+    assert config["baselines"] == ["gsm8k_vendor"]
+    assert config["tasks"]["gsm8k_vendor"]["published"]["base"]["score"] == VENDOR[model]
+    assert config["tasks"]["gsm8k"]["published"]["trained"]["score"] == TO_BEAT[model]
+
+
+def test_the_vendor_asks_the_same_problems():
+    """From the same pinned source, with the same digest and number."""
+    ours, vendor = DEFAULT["tasks"]["gsm8k"], DEFAULT["tasks"]["gsm8k_vendor"]
+    assert ours["source"] == vendor["source"] and ours["sha256"]["test"] == vendor["sha256"]["test"]
+    assert ours["size"]["test"] == vendor["size"]["test"] == 1319
+
+
+@pytest.mark.parametrize(
+    "completion",
+    [
+        "It is 7 - 25 = -18. The final answer is -18",
+        r"The final answer is: $\boxed{-18}$.",
+        "The final answer is $-18.",
+    ],
+)
+def test_the_answer_of_llama(completion):
+    pattern = PRESETS["llama-3.1-8b"]["tasks"]["gsm8k_vendor"]["prompt"]["answer"]
+    assert extract_strict(completion, pattern) == "-18"
+
+
+def test_worked_examples_answer_themselves():
+    prompt = PRESETS["llama-3.1-8b"]["tasks"]["gsm8k_vendor"]["prompt"]
+    assert len(prompt["examples"]) == 8
+    for example in prompt["examples"]:
+        assert extract_strict(example["completion"], prompt["answer"]) is not None
+        assert re.fullmatch(prompt["format"], example["completion"], re.DOTALL)

@@ -28,7 +28,7 @@ def samples(answers, gold="5"):
     ]
 
 
-def results(subset, protocols=None, **controls):
+def results(subset, protocols=None, baselines=None, published=None, **controls):
     """The results of a base model and grpo-seed0, and of `controls`, `{policy: answers}`."""
     protocols = protocols or {}
     found = {"base": samples("6" * 20), "grpo_seed0": samples("5" * 15 + "6" * 5)}
@@ -45,7 +45,7 @@ def results(subset, protocols=None, **controls):
     merges = {"grpo-seed0": merge | {"environments": {"check_merge/grpo-seed0": HERE}}}
     probes = {"gsm8k": {"verbatim": score([True] * 2 + [False] * 18), "items": [], "environment": HERE}}
     trainings = {policy: HERE for _, policy in comparisons}
-    value = gather(metrics, comparisons, merges, probes, found, trainings)
+    value = gather(metrics, comparisons, merges, probes, found, trainings, baselines or {}, published or {})
     return value | {"headline": "strict", "policy": "grpo-seed0"}
 
 
@@ -152,3 +152,32 @@ def test_reading_order(tmp_path):
     (read,) = read_results(tmp_path / "results.json")["tasks"].values()
     assert list(read["policies"]) == ["base", "grpo-seed0", "grpo-seed1", "alpha-seed0", "zeta-seed0"]
     assert list(read["arms"]) == ["grpo", "alpha", "zeta"]
+
+
+VENDOR = {"score": 0.5, "source": "the vendor's card, 8 worked examples"}
+
+
+def test_distance_to_published_numbers():
+    """Of a protocol that has the base model alone, and of the first arm over its seeds."""
+    alone = summarise(samples("5" * 9 + "6" * 11))
+    alone |= {"subset": False, "protocol": {"split": "test"}, "protocol_hash": "1", "environment": HERE}
+    published = {"spoken": {"base": VENDOR}, "gsm8k": {"trained": {"score": 0.4, "source": "a paper"}}}
+    published |= {"unmeasured": {"base": VENDOR}}
+    value = results(subset=False, baselines={"spoken": alone}, published=published, grpo_seed1="5" * 17 + "6" * 3)
+    assert value["published"].keys() == {"spoken", "gsm8k"} and value["tasks"].keys() == {"gsm8k"}
+    found = value["published"]["spoken"]["base"]["distances"]["strict"]
+    wilson = alone["scores"]["strict"]
+    assert found["difference"] == pytest.approx(-0.05) and found["difference_low"] == wilson["low"] - 0.5
+    trained = value["published"]["gsm8k"]["trained"]["distances"]["strict"]
+    assert trained["value"] == pytest.approx(0.8) and trained["difference"] == pytest.approx(0.4)
+    assert 0.4 < trained["low"] < 0.8 < trained["high"] <= 1
+    text = plain_text(value)
+    assert (
+        "On 20 problems of spoken, the base model scores 45.0 %, not distinguishable from the published 50.0 %: -5.0 ["
+    ) in text
+    assert "points. Published: the vendor's card, 8 worked examples\n" in text
+    assert "arm grpo scores 80.0 %, higher than the published 40.0 %: +40.0 [" in text
+
+
+def test_without_published_numbers_there_is_no_such_section():
+    assert not {"published", "baselines"} & results(subset=False).keys()

@@ -58,6 +58,11 @@ def find_reward_files():
             place["rewards"][f"{os.path.relpath(found)}:{function}"] = place["rewards"].pop(name)
 
 
+def measured_tasks():
+    """The tasks on which the base model is measured."""
+    return definitions("scripts/reasoning/policies.py")["measured_tasks"](config)
+
+
 def task_split(task):
     """The split that a task is evaluated on."""
     return (config["eval"] | config["tasks"][task].get("eval", {}))["split"]
@@ -73,7 +78,7 @@ def check_config():
     if error := jsonschema.exceptions.best_match(validator.iter_errors(config)):
         raise WorkflowError(explain(error))
     check_patterns()
-    for task in sorted({config["task"], *config["evaluate_on"]} - set(config["tasks"])):
+    for task in sorted({config["task"], *measured_tasks()} - set(config["tasks"])):
         raise WorkflowError(f"config: there is no task {task}; tasks has {', '.join(config['tasks'])}")
     for name, task in config["tasks"].items():
         if ("train" in task["size"]) != ("dev" in task):
@@ -81,12 +86,14 @@ def check_config():
                 f"config: tasks.{name}: a task with a training split, size.train, states its dev, and a task for "
                 "evaluation alone has neither"
             )
-    for task, needed in [(config["task"], "train"), *((name, task_split(name)) for name in config["evaluate_on"])]:
+    for task, needed in [(config["task"], "train"), *((name, task_split(name)) for name in measured_tasks())]:
         if needed != "test" and "train" not in config["tasks"][task]["size"]:
             raise WorkflowError(
                 f"config: task {task} is for evaluation alone and has no {needed} split: state its size.train and dev, "
                 "or use another task"
             )
+    if both := sorted({*config["evaluate_on"]} & {*config["baselines"]}):
+        raise WorkflowError(f"config: baselines: {', '.join(both)} is in evaluate_on, which has the base model too")
     for section, names in (
         ("tasks", [*config["tasks"]]),
         ("arms, controls.arms and sweep", [*config["arms"], *config["controls"]["arms"], *sweep()]),

@@ -13,6 +13,7 @@ rule tabulate_results:
         merges=of_policies("<results>/merge/{policy}.json"),
         probes=collect("<results>/probe/{task}.json", task=config["evaluate_on"]),
         environments=of_policies("<results>/training/{policy}/environment.json"),
+        baselines=collect("<results>/eval/{task}/base/metrics.json", task=config["baselines"]),
     output:
         results="<results>/{scope}results.json",
         table=report("<results>/{scope}table.csv", caption="../report/table.rst", category="Scores"),
@@ -30,6 +31,8 @@ rule tabulate_results:
         merges=listed("merges"),
         probes=listed("probes"),
         environments=listed("environments"),
+        baselines=listed("baselines"),
+        published=lambda wildcards: argument(numbers()),
         run=config["run"],
         policy=trained_policies()[0],
         headline=config["headline"],
@@ -47,6 +50,8 @@ rule tabulate_results:
             --merges {params.merges:q} \
             --probes {params.probes:q} \
             --environments {params.environments:q} \
+            --baselines {params.baselines:q} \
+            --published {params.published:q} \
             --results {output.results:q} \
             --table {output.table:q} \
             --text {output.text:q} \

@@ -33,7 +33,7 @@ def one_gpu(wildcards):
 
 
 # The most that a job of this run asks for, and all that there are on one machine, unless --resources gpu=<n> says more.
-GPUS = max(config["train"]["processes"], *map(tensor_parallel, config["evaluate_on"]))
+GPUS = max(config["train"]["processes"], *map(tensor_parallel, measured_tasks()))
 if "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", GPUS)
 

@@ -52,9 +52,14 @@ def settings(*keys):
 
 
 def task_settings(wildcards):
-    """The settings of the task in the path, without its overrides of other sections."""
-    overridable = definitions("scripts/reasoning/overrides.py")["OVERRIDABLE"]
-    return argument({key: value for key, value in RUN["tasks"][wildcards.task].items() if key not in overridable})
+    """The settings of the task in the path, without its overrides of other sections and what only reports read."""
+    others = {*definitions("scripts/reasoning/overrides.py")["OVERRIDABLE"], "published"}
+    return argument({key: value for key, value in RUN["tasks"][wildcards.task].items() if key not in others})
+
+
+def numbers():
+    """The numbers that tasks state as published."""
+    return definitions("scripts/reasoning/policies.py")["published_numbers"](config)
 
 
 def of_task(section, task):

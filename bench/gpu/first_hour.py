@@ -1,4 +1,4 @@
-"""Measurements that need a GPU, piece by piece: python bench/measure_gpu.py --out DIR --model DIR --data DIR
+"""Measurements that need a GPU, piece by piece: python bench/gpu/first_hour.py --out DIR --model DIR --data DIR
 
 Needs the packages of envs/gpu.txt (except Snakemake), a folder with SmolLM2-135M-Instruct, and a folder with GSM8K's
 splits, but no network. Each piece writes DIR/<piece>.json with its measurements, the hardware and the versions, or
