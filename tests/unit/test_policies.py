@@ -6,7 +6,12 @@ from reasoning.protocol import changed_fields
 from reasoning.results import grouped, over_all_seeds
 from reasoning.rows import in_order, marked, trained_in_order
 
-CONFIG = {"arm": "grpo", "arms": {"grpo": {}, "sft": {}}, "seeds": [0, 10], "controls": {"arms": {"coin": {}}, "seeds": [1]}}
+CONFIG = {
+    "arm": "grpo",
+    "arms": {"grpo": {}, "sft": {}},
+    "seeds": [0, 10],
+    "controls": {"arms": {"coin": {}}, "seeds": [1]},
+}
 TASK = {"size": {"train": 9, "test": 6}, "dev": 3, "limit": {"test": 2}}
 
 
