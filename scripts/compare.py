@@ -1,4 +1,4 @@
-"""Compare a trained policy with the base model, problem by problem, and split the gain into format and reasoning."""
+"""Compare a trained policy with the base model, problem by problem, and sort what was wrong in their completions."""
 
 import argparse
 from pathlib import Path
@@ -12,7 +12,8 @@ from stage.screen import run
 def main(args):
     base_metrics, policy_metrics = read_json(args.base_metrics), read_json(args.policy_metrics)
     require_equal(base_metrics, policy_metrics)
-    result = compare(read_jsonl(args.base_samples), read_jsonl(args.policy_samples))
+    prompt = base_metrics["protocol"]["prompt"]
+    result = compare(read_jsonl(args.base_samples), read_jsonl(args.policy_samples), prompt)
     write_json(args.comparison, result | {key: base_metrics[key] for key in ("subset", "protocol_hash")})
 
 

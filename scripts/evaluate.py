@@ -13,7 +13,7 @@ from backends.determinism import fix
 from backends.tokenizer import described, load_tokenizer, token_ids
 from reasoning.policies import problem_count
 from reasoning.protocol import protocol, protocol_hash
-from reasoning.scoring import judge, summarise
+from reasoning.scoring import ASKED, judge, summarise
 from stage.checksums import model_rule, require_intact
 from stage.environment import environment, versions
 from stage.files import read_jsonl, sha256, write_json, write_jsonl
@@ -63,7 +63,7 @@ def main(args):
             yield list(islice(judged, n))
 
     samples = [
-        {"id": problem["id"], "family": problem["family"], "gold": problem["answer"]} | judged
+        {key: problem[name] for key, name in ASKED.items()} | judged
         for problem, (judged,) in zip(problems, complete("sampling"), strict=True)
     ]
     if draws:

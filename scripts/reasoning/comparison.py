@@ -1,23 +1,14 @@
 """A trained policy against the base model, paired by problem."""
 
+from reasoning.faults import learned
 from reasoning.pass_at_k import change_at_k
 from reasoning.protocol import EXTRACTORS
-from reasoning.statistics import holm, mean_interval, over_seeds, paired
+from reasoning.statistics import holm, over_seeds, paired
 
 
 def outcomes(samples, extractor, family=None):
     """Whether each sample is correct by an extractor, in order; only one family's samples if `family` is given."""
     return [s["correct"][extractor] for s in samples if family in (None, s["family"])]
-
-
-def gain(base, policy, *signs):
-    """The mean over problems of a signed sum of changes, `{difference, low, high}`; `signs` are `(sign, extractor)`."""
-    changes = [
-        sum(sign * (p["correct"][name] - b["correct"][name]) for sign, name in signs)
-        for b, p in zip(base, policy, strict=True)
-    ]
-    low, high = mean_interval(changes)
-    return {"difference": sum(changes) / len(changes), "low": low, "high": high}
 
 
 def by_family(base, policy):
@@ -33,15 +24,16 @@ def by_family(base, policy):
     return found
 
 
-def compare(base, policy):
-    """The paired comparison of two lists of samples of the same problems, overall and by family."""
+def compare(base, policy, prompt):
+    """The paired comparison of two lists of samples of the same problems, overall, by family and by what was wrong.
+
+    `prompt` is the config section of both.
+    """
     if [s["id"] for s in base] != [s["id"] for s in policy]:
         raise SystemExit("error: the two policies were evaluated on different problems: evaluate both again")
     return {
         "extractors": {name: paired(outcomes(base, name), outcomes(policy, name)) for name in EXTRACTORS},
-        # A policy that has only learned to write the answer tag gains by `strict` but not by `flexible`.
-        "reasoning_gain": gain(base, policy, (1, "flexible")),
-        "format_gain": gain(base, policy, (1, "strict"), (-1, "flexible")),
+        "faults": learned(base, policy, prompt),
         "at_k": change_at_k(base, policy),
         "families": by_family(base, policy),
     }

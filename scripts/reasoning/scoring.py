@@ -7,6 +7,9 @@ from reasoning.pass_at_k import at_k
 from reasoning.protocol import EXTRACTORS
 from reasoning.statistics import quantiles, score
 
+# What a sample says of its problem: its own keys, and the problem's.
+ASKED = {"id": "id", "family": "family", "gold": "answer", "steps": "steps"}
+
 
 def judge(name, gold, text, tokens, truncated, prompt):
     """One completion of the problem `name`, judged: what each extractor reads in it, and if that is the gold answer.
@@ -36,7 +39,7 @@ def judge_again(sample, prompt):
     def again(judged):
         return judge(sample["id"], sample["gold"], judged["completion"], judged["tokens"], judged["truncated"], prompt)
 
-    fresh = {key: sample[key] for key in ("id", "family", "gold")} | again(sample)
+    fresh = {key: sample[key] for key in ASKED} | again(sample)
     return fresh | ({"draws": list(map(again, sample["draws"]))} if "draws" in sample else {})
 
 

@@ -7,7 +7,7 @@ from reasoning.policies import measured_tasks, problem_count, published_numbers,
 from reasoning.protocol import MEASURED, protocol, protocol_hash
 from reasoning.results import gather
 from reasoning.rows import read_results
-from reasoning.scoring import judge_again, summarise
+from reasoning.scoring import ASKED, judge_again, summarise
 from reporting.latex import latex_table, macros
 from reporting.table import csv_text, plain_text
 from stage.files import read_json, read_text
@@ -111,12 +111,13 @@ def recompute(record, config, scope):
             metrics[task, policy], again, found = measured_again(record, task, policy)
             wrong += found
             samples[task, policy] = again
-            problems = [[(s["id"], s["family"], s["gold"]) for s in of] for of in (samples[task, "base"], again)]
+            problems = [[[s[key] for key in ASKED] for s in of] for of in (samples[task, "base"], again)]
             if problems[0] != problems[1] or len({s["id"] for s in again}) != len(again):
                 wrong.append(f"{address}/samples: not the problems that the base model was asked")
             if policy != "base":
                 shared = {key: metrics[task, "base"][key] for key in ("subset", "protocol_hash")}
-                comparisons[task, policy] = compare(samples[task, "base"], again) | shared
+                prompt = metrics[task, policy]["protocol"]["prompt"]
+                comparisons[task, policy] = compare(samples[task, "base"], again, prompt) | shared
                 stated = read_json(record / "compare" / task / f"{policy}.json")
                 wrong += mismatches(stated, comparisons[task, policy], f"compare/{task}/{policy}")
                 merges[policy] = read_json(record / "merge" / f"{policy}.json")

@@ -1,5 +1,6 @@
 """A run's report: one self-contained HTML page."""
 
+from reasoning.faults import FAULTS
 from reasoning.rows import marked_task, published_rows, rows
 
 from reporting.latex import bibtex
@@ -43,6 +44,7 @@ def page(template, config, command, results, samples, histories, figures, citati
         },
         marked={task: marked_task(task, entry) for task, entry in results["tasks"].items()},
         examples=shown,
+        faults=FAULTS,
         trainings={policy: found for policy, rows in histories.items() if (found := health(rows))},
         figures=figures,
         bibtex=bibtex(citation),

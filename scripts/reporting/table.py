@@ -50,8 +50,8 @@ def plain_text(results):
             if value["metrics"]["subset"]:
                 out.write(f"{task}, {policy}: A SUBSET of {value['metrics']['n']} problems, not the task's score\n")
             if comparison := value["comparison"]:
-                gains = (change_in_words(comparison[gain]) for gain in ("format_gain", "reasoning_gain"))
-                out.write("{}, {}: format gain {}, reasoning gain {} points\n".format(task, policy, *gains))
+                changes = (change_in_words(comparison["extractors"][name]) for name in ("strict", "flexible"))
+                out.write("{}, {}: change by the answer tag {}, by the last number {}\n".format(task, policy, *changes))
     for row in published_rows(results):
         out.write(f"{beside_published(row)}\n")
     if sentence := several_environments(results["environments"]):

@@ -46,7 +46,7 @@ def test_changes_are_paired():
     change = change_at_k(base, tuned)["strict"]
     assert change["pass@1"] == {"value": 0.25, "low": 0.25, "high": 0.25}
     assert change["pass@4"]["value"] == 1.0
-    assert compare(base, tuned)["at_k"] == change_at_k(base, tuned)
+    assert compare(base, tuned, PROMPT)["at_k"] == change_at_k(base, tuned)
 
 
 def test_without_draws():

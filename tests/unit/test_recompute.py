@@ -46,7 +46,7 @@ ANSWERS = {
 
 def judged(answers, name=str):
     return [
-        {"id": name(i), "family": "ab"[i % 2], "gold": "5"}
+        {"id": name(i), "family": "ab"[i % 2], "gold": "5", "steps": []}
         | judge(name(i), "5", f"<answer>{answer}</answer>", 3, False, PROMPT)
         for i, answer in enumerate(answers)
     ]
@@ -91,7 +91,9 @@ def record(tmp_path):
         metrics = {key: metrics_of(value) for key, value in here.items()}
         shared = {key: metrics["t", "base"][key] for key in ("subset", "protocol_hash")}
         comparisons = {
-            key: compare(samples["t", "base"], value) | shared for key, value in here.items() if key[1] != "base"
+            key: compare(samples["t", "base"], value, PROMPT) | shared
+            for key, value in here.items()
+            if key[1] != "base"
         }
         merges = {policy: {"agreement": 1.0, "environments": {f"check_merge/{policy}": HERE}} for policy in policies}
         results = gather(metrics, comparisons, merges, {"t": probe}, here, dict.fromkeys(policies, HERE), {}, {})

@@ -40,7 +40,9 @@ def results(subset, protocols=None, baselines=None, published=None, **controls):
         | protocols.get(policy, {})
         for (task, policy), value in found.items()
     }
-    comparisons = {key: compare(found["gsm8k", "base"], value) for key, value in found.items() if key[1] != "base"}
+    comparisons = {
+        key: compare(found["gsm8k", "base"], value, PROMPT) for key, value in found.items() if key[1] != "base"
+    }
     merge = {"problems": 4, "agreement": 1.0, "max_logit_difference": 0.0, "mean_logit_difference": 0.0}
     merges = {"grpo-seed0": merge | {"environments": {"check_merge/grpo-seed0": HERE}}}
     probes = {"gsm8k": {"verbatim": score([True] * 2 + [False] * 18), "items": [], "environment": HERE}}

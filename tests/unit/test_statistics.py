@@ -103,33 +103,26 @@ def sample(i, strict, flexible):
     return {"id": i, "family": "f", "correct": correct}
 
 
-def test_format_gain_is_not_reasoning_gain():
-    base = [sample(i, False, True) for i in range(10)]
-    policy = [sample(i, True, True) for i in range(10)]
-    result = compare(base, policy)
-    assert (result["format_gain"]["difference"], result["reasoning_gain"]["difference"]) == (1.0, 0.0)
-    mixed = compare(base, policy[:4] + base[4:])["format_gain"]
-    assert mixed["difference"] == 0.4 and 0 < mixed["low"] < 0.4 < mixed["high"] < 1
+PROMPT = {"examples": [{"question": "?", "completion": "4 + 5 = 9\n#### 9"}]}
 
 
-def test_gains_by_hand():
-    """Of ten problems, three are newly right by both extractors, two more by the strict one alone, one is lost."""
+def test_a_comparison_by_hand():
+    """Of ten problems, five are newly right by the answer tag, one is lost."""
     base = [sample(i, False, False) for i in range(3)] + [sample(i, False, True) for i in range(3, 9)]
     base += [sample(9, True, True)]
     policy = [sample(i, True, True) for i in range(5)] + [sample(i, False, True) for i in range(5, 9)]
     policy += [sample(9, False, False)]
-    result = compare(base, policy)
-    assert result["reasoning_gain"]["difference"] == pytest.approx((3 - 1) / 10)
-    assert result["format_gain"]["difference"] == pytest.approx((5 - 1) / 10 - (3 - 1) / 10)
+    result = compare(base, policy, PROMPT)
     change = result["extractors"]["strict"]
     assert change == paired([False] * 9 + [True], [True] * 5 + [False] * 5)
     assert result["families"]["f"]["strict"] == change | {"p_adjusted": change["p"]}
+    assert result["faults"] is None  # the solutions' steps are not known
 
 
 def test_families_are_compared_apart():
     base = [sample(i, i < 2, False) | {"family": "ab"[i % 2]} for i in range(6)]
     policy = [sample(i, i % 2 == 0, True) | {"family": "ab"[i % 2]} for i in range(6)]
-    families = compare(base, policy)["families"]
+    families = compare(base, policy, PROMPT)["families"]
     assert [*families] == ["a", "b"]
     counts = {name: (of["strict"]["won"], of["strict"]["lost"], of["strict"]["n"]) for name, of in families.items()}
     assert counts == {"a": (2, 0, 3), "b": (0, 1, 3)}
@@ -160,7 +153,7 @@ def test_two_problems_are_enough_for_an_interval():
 
 def test_other_problems_are_refused():
     with pytest.raises(SystemExit, match="different problems"):
-        compare([sample(0, True, True)], [sample(1, True, True)])
+        compare([sample(0, True, True)], [sample(1, True, True)], PROMPT)
 
 
 MEASURED_VALUES = {"data_sha256": "0" * 64, "prompts": {}, "decoding": {}, "engine": {"torch": "2"}}

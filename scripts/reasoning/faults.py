@@ -1,0 +1,82 @@
+"""What is wrong in a completion, for problems whose solution is known step by step."""
+
+import re
+from collections import Counter
+from fractions import Fraction
+
+from reasoning.number import NUMBER, as_seen, number
+
+EQUATION = re.compile(rf"({NUMBER.pattern})\s*([-+*/x×÷])\s*({NUMBER.pattern})\s*=\s*({NUMBER.pattern})")
+OPERATORS = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    **dict.fromkeys("*x×", lambda a, b: a * b),
+    **dict.fromkeys("/÷", lambda a, b: a / b if b else None),
+}
+
+# In words, in the order in which they are looked for: a completion has the first one that is there.
+FAULTS = {
+    "truncated": "it reached the token limit",
+    "no answer": "the answer tag is missing, or holds no number",
+    "copied": "a step is one of a worked example, with its numbers",
+    "number of steps": "it has fewer or more steps than the solution",
+    "arithmetic": "the result of a step is not what it computes",
+    "operation": "every step is right in itself, but computes something else than the solution",
+    "another answer": "the steps have the solution's results, and the answer is another number",
+}
+
+
+def equations(text):
+    """The steps in a text, `[(a, operator, b, result)]`, numbers in canonical form."""
+    found = EQUATION.findall(as_seen(text))
+    return [(number(a), sign, number(b), number(result)) for a, sign, b, result in found]
+
+
+def holds(equation):
+    """Whether a step's result is what it computes; as rounded as the result is written."""
+    a, sign, b, result = equation
+    exact, places = OPERATORS[sign](Fraction(a), Fraction(b)), len(result.partition(".")[2])
+    return exact is not None and abs(exact - Fraction(result)) <= Fraction(1, 2 * 10**places) * (places > 0)
+
+
+def fault(sample, examples):
+    """What is wrong in a sample that is not right by the strict extractor; None for one that is right.
+
+    `examples` are the equations of the prompt's worked examples. Without the solution's `steps` in the sample, all that
+    has an answer, another one than gold, is "another answer".
+    """
+    if sample["correct"]["strict"]:
+        return None
+    if sample["truncated"]:
+        return "truncated"
+    if sample["extracted"]["strict"] is None:
+        return "no answer"
+    if not sample.get("steps"):
+        return "another answer"
+    found = equations(sample["completion"])
+    if set(found) & examples:
+        return "copied"
+    if len(found) != len(sample["steps"]):
+        return "number of steps"
+    if not all(map(holds, found)):
+        return "arithmetic"
+    return "operation" if [result for *_, result in found] != sample["steps"] else "another answer"
+
+
+def learned(base, policy, prompt):
+    """`{fault: {base, policy, won, lost}}`: how many completions of each have it, in the order of FAULTS.
+
+    `won` counts the base model's faults in problems that the policy won, `lost` the policy's in those that it lost.
+    None if no sample has steps: there is nothing to tell faults apart with.
+    """
+    if not any(sample.get("steps") for sample in base):
+        return None
+    examples = {step for example in prompt["examples"] for step in equations(example["completion"])}
+    pairs = [(fault(b, examples), fault(p, examples)) for b, p in zip(base, policy, strict=True)]
+    counts = {
+        "base": Counter(b for b, _ in pairs),
+        "policy": Counter(p for _, p in pairs),
+        "won": Counter(b for b, p in pairs if p is None),
+        "lost": Counter(p for b, p in pairs if b is None),
+    }
+    return {name: {of: count[name] for of, count in counts.items()} for name in FAULTS}
