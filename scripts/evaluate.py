@@ -13,7 +13,7 @@ from backends.determinism import fix
 from backends.tokenizer import described, load_tokenizer, token_ids
 from reasoning.policies import problem_count
 from reasoning.protocol import protocol, protocol_hash
-from reasoning.scoring import ASKED, judge, summarise
+from reasoning.scoring import asked, judge, summarise
 from stage.checksums import model_rule, require_intact
 from stage.environment import environment, versions
 from stage.files import read_jsonl, sha256, write_json, write_jsonl
@@ -45,27 +45,24 @@ def main(args):
 
     def complete(name, n=1):
         """Yield for each problem the list of its `n` judged completions, decoded as `chosen[name]` says."""
-        asked, size = [problem for problem in problems for _ in range(n)], settings["batch_size"]
+        posed, size = [problem for problem in problems for _ in range(n)], settings["batch_size"]
         make = partial(
             engine.generate, args.model, tokenizer, [ids for ids in prompts for _ in range(n)], settings, chosen[name]
         )
         path, label = working / f"{name}.jsonl", f"evaluate {args.metrics.parent.name} on {args.task}"
         if done := sum(map(len, left_behind(path))):
-            say(f"  {label}: resumes after {done} of {len(asked)} completions")
-        completions = resumed(path, make, range(0, len(asked), size), size)
+            say(f"  {label}: resumes after {done} of {len(posed)} completions")
+        completions = resumed(path, make, range(0, len(posed), size), size)
         job = f"evaluate/{args.task}/{args.metrics.parent.name}"
-        shown = progress(completions, label, len(asked), "completions", done, job=job, rounds=size)
+        shown = progress(completions, label, len(posed), "completions", done, job=job, rounds=size)
         judged = (
             judge(problem["id"], problem["answer"], prompt["prefill"] + text, tokens, truncated, prompt)
-            for problem, (text, tokens, truncated) in zip(asked, shown, strict=True)
+            for problem, (text, tokens, truncated) in zip(posed, shown, strict=True)
         )
         for _ in problems:
             yield list(islice(judged, n))
 
-    samples = [
-        {key: problem[name] for key, name in ASKED.items()} | judged
-        for problem, (judged,) in zip(problems, complete("sampling"), strict=True)
-    ]
+    samples = [asked(problem) | judged for problem, (judged,) in zip(problems, complete("sampling"), strict=True)]
     if draws:
         for sample, judged in zip(samples, complete("draws", draws["n"]), strict=True):
             sample["draws"] = judged

@@ -6,20 +6,20 @@ python scripts/update_readme.py results/published/smollm2-135m-cpu
 import argparse
 from pathlib import Path
 
-from record.readme import BLOCK, block, figure, scores_of
+from record.readme import BLOCK, block, scores_of
 from stage.files import read_text, write_text
 from stage.screen import run
 
 
 def main(args):
-    from reporting.figures import svg
+    from reporting.figures import arms, svg
 
     text = read_text(args.readme)
     if not BLOCK.search(text):
         raise SystemExit(f"error: {args.readme} lacks the marks '<!-- numbers: … -->' and '<!-- end of numbers -->'")
     tasks = scores_of(args.record)
     numbers = block(args.record, args.template, tasks).strip()
-    write_text(args.figure, svg(figure(tasks)))
+    write_text(args.figure, svg(arms(tasks)))
     write_text(args.readme, BLOCK.sub(lambda m: f"{m[1]}{numbers}\n{m[2]}", text))
 
 

@@ -7,8 +7,14 @@ from reasoning.pass_at_k import at_k
 from reasoning.protocol import EXTRACTORS
 from reasoning.statistics import quantiles, score
 
-# What a sample says of its problem: its own keys, and the problem's.
-ASKED = {"id": "id", "family": "family", "gold": "answer", "steps": "steps"}
+# What a sample says of its problem.
+ASKED = ("id", "family", "gold", "steps", "question")
+
+
+def asked(problem):
+    """The part of a sample that is about its problem, a formatted one."""
+    said = problem["id"], problem["family"], problem["answer"], problem["steps"], problem["prompt"][-1]["content"]
+    return dict(zip(ASKED, said, strict=True))
 
 
 def judge(name, gold, text, tokens, truncated, prompt):

@@ -8,7 +8,7 @@ from reasoning.contamination import halves
 from reasoning.formatting import formatted
 from reasoning.overrides import of_task
 from reasoning.policies import measured_tasks
-from reasoning.scoring import ASKED
+from reasoning.scoring import asked
 from reasoning.splits import SPLITS, checked_splits, fetch
 from stage.files import read_json, sha256, write_jsonl
 
@@ -49,7 +49,7 @@ def made_again(config, task, results):
 def first_difference(samples, problems, name):
     """The first sample that is not about the problem in its place, as a line; None if all are."""
     for sample, problem in zip(samples, problems, strict=False):
-        pairs = ((key, sample[key], problem[name]) for key, name in ASKED.items())
+        pairs = ((key, sample[key], made) for key, made in asked(problem).items())
         for key, published, made in pairs:
             if published != made:
                 return f"{name}.{problem['id']}: {key} published {published!r}, made again from the source {made!r}"

@@ -12,7 +12,7 @@ from stage.files import read_json, read_text
 
 from record.crate import crate_of
 from record.layout import JOBS, SCOPES, read_samples
-from record.readme import BLOCK, block, figure, scores_of
+from record.readme import BLOCK, block, scores_of
 from record.trainings import histories
 
 # What draws figures: another version may place a label elsewhere.
@@ -112,7 +112,7 @@ def check_crate(record, provenance, license):
 
 def check_readme(record, readme, template, image):
     """Where README's block about a record, if it has one, or its figure is not what the record makes of it."""
-    from reporting.figures import svg
+    from reporting.figures import arms, svg
 
     found = BLOCK.search(read_text(readme)) if readme.exists() else None
     if found is None or f"{record}" not in found[0]:
@@ -120,7 +120,7 @@ def check_readme(record, readme, template, image):
     tasks = scores_of(record)
     if found[0] != f"{found[1]}{block(record, template, tasks).strip()}\n{found[2]}":
         yield f"{readme}: its numbers are not those of {record}: run python scripts/update_readme.py {record}"
-    if not image.exists() or not near(read_text(image), svg(figure(tasks))):
+    if not image.exists() or not near(read_text(image), svg(arms(tasks))):
         yield f"{image}: does not show {record}: run python scripts/update_readme.py {record}"
 
 

@@ -51,28 +51,3 @@ def block(record, template, tasks):
         commands=provenance["commands"],
         record=record,
     )
-
-
-def figure(tasks):
-    """Plot the exact match of base model and arms in percent; the arms' intervals are for other seeds and problems."""
-    from reporting.figures import pyplot
-
-    heights = [1 + len(entry["arms"]) for entry in tasks.values()]
-    drawn, axes = pyplot.subplots(len(tasks), 1, figsize=(7, 0.7 + 0.34 * sum(heights)), squeeze=False)
-    for axis, (task, entry) in zip(axes.flat, tasks.items(), strict=True):
-        base, rows = entry["base"], list(entry["arms"].items())
-        axis.axvspan(100 * base["low"], 100 * base["high"], color="0.92", linewidth=0)
-        axis.axvline(100 * base["value"], color="0.5", linewidth=0.8)
-        axis.plot(100 * base["value"], 0, "s", color="0.35", markersize=5)
-        for place, (arm, value) in enumerate(rows, 1):
-            low, high = (100 * max(0, min(1, base["value"] + value[side])) for side in ("low", "high"))
-            colour = f"C{place - 1}"
-            axis.plot([low, high], [place, place], color=colour, linewidth=1.5)
-            axis.plot([100 * s for s in entry["seeds"][arm]], [place] * value["seeds"], "|", color=colour, markersize=9)
-            axis.plot(100 * value["mean"], place, "o", color=colour, markersize=5)
-        axis.set_yticks(range(1 + len(rows)), ["base model", *(arm for arm, _ in rows)])
-        axis.set_ylim(len(rows) + 0.5, -0.5)
-        axis.set_xlim(0, 100)
-        axis.set_xlabel("exact match, % of test problems")
-        axis.set_title(f"{task}, n = {entry['n']}: mean over seeds, each seed, and 95 % interval")
-    return drawn

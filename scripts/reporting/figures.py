@@ -20,56 +20,113 @@ matplotlib.rcParams |= {
     "figure.constrained_layout.use": True,
 }
 
-# Column of history.csv -> title of its plot. Quantities that a run did not log are left out.
+# Column of history.csv -> title of its plot, and unit. Quantities that a run did not log are left out.
 CURVES = {
-    "rewards/accuracy/mean": "accuracy reward",
-    "rewards/format/mean": "format reward",
-    "completions/mean_length": "completion length (tokens)",
-    "entropy": "entropy (nats per token)",
-    "kl": "KL to the base model (nats per token)",
-    "clip_ratio/region_mean": "clipped tokens (share)",
-    "frac_reward_zero_std": "groups without signal (share)",
-    "loss": "loss",
+    "rewards/accuracy/mean": ("accuracy reward", "mean"),
+    "rewards/format/mean": ("format reward", "mean"),
+    "mean_token_accuracy": ("imitated tokens predicted", "share"),
+    "completions/mean_length": ("completion length", "tokens"),
+    "entropy": ("entropy", "nats per token"),
+    "kl": ("KL to the model at the start", "nats per token"),
+    "clip_ratio/region_mean": ("clipped tokens", "share"),
+    "frac_reward_zero_std": ("groups without signal", "share"),
+    "loss": ("loss", ""),
 }
 
 
+def of_arms(histories):
+    """`{arm: [rows of history.csv of each seed]}`."""
+    found = {}
+    for policy, rows in histories.items():
+        found.setdefault(arm_of(policy), []).append(rows)
+    return found
+
+
 def curves(results, histories):
-    """Training curves, one line per policy. `histories` is `{policy: rows of history.csv}`."""
+    """Training curves: the mean over an arm's seeds, and a band from the lowest to the highest."""
+    arms = of_arms(histories)
     logged = [key for key in CURVES if any(row.get(key) for history in histories.values() for row in history)]
     rows = -(-len(logged) // 2)
-    figure, axes = pyplot.subplots(rows, 2, figsize=(7, 1.5 * rows), squeeze=False)
-    colours = {arm: f"C{i}" for i, arm in enumerate(dict.fromkeys(map(arm_of, histories)))}
+    figure, axes = pyplot.subplots(rows, 2, figsize=(7, 1.7 * rows), squeeze=False)
     for axis, key in zip(axes.flat, logged, strict=False):
-        for policy, history in histories.items():
-            points = [(int(row["step"]), float(row[key])) for row in history if row.get(key)]
-            if points:
-                axis.plot(*zip(*points, strict=True), color=colours[arm_of(policy)], linewidth=1)
-        axis.set_title(CURVES[key])
+        for place, seeds in enumerate(arms.values()):
+            of_step = {}
+            for row in (row for rows in seeds for row in rows if row.get(key)):
+                of_step.setdefault(int(row["step"]), []).append(float(row[key]))
+            steps = sorted(of_step)
+            means = [sum(of_step[step]) / len(of_step[step]) for step in steps]
+            axis.plot(steps, means, color=f"C{place}", linewidth=1)
+            if len(seeds) > 1:
+                ends = ([end(of_step[step]) for step in steps] for end in (min, max))
+                axis.fill_between(steps, *ends, color=f"C{place}", alpha=0.2, linewidth=0)
+        title, unit = CURVES[key]
+        axis.set_title(title)
+        axis.set_ylabel(unit)
+        axis.set_xlabel("step")
     for axis in axes.flat[len(logged) :]:
         axis.axis("off")
-    lines = [pyplot.Line2D([], [], color=colour, label=arm) for arm, colour in colours.items()]
-    figure.legend(handles=lines, loc="outside upper right", ncols=len(lines), fontsize=7)
+    lines = [pyplot.Line2D([], [], color=f"C{place}", label=arm) for place, arm in enumerate(arms)]
+    figure.legend(handles=lines, loc="outside upper right", ncols=min(len(lines), 5), fontsize=7)
+    return figure
+
+
+def by_arm(results):
+    """`{task: {n, base, arms, seeds}}` by the headline extractor, as `arms` draws it."""
+    name, found = results["headline"], {}
+    for task, entry in results["tasks"].items():
+        scores = {policy: value["metrics"]["scores"][name] for policy, value in entry["policies"].items()}
+        seeds = {arm: [scores[policy]["value"] for policy in scores if arm_of(policy) == arm] for arm in entry["arms"]}
+        of_arm = {arm: value[name] for arm, value in entry["arms"].items()}
+        found[task] = {"n": scores["base"]["n"], "base": scores["base"], "arms": of_arm, "seeds": seeds}
+    return found
+
+
+def arms(tasks):
+    """Exact match of the base model and of each arm in percent: each seed, the mean, its interval for other seeds."""
+    heights = [1 + len(entry["arms"]) for entry in tasks.values()]
+    figure, axes = pyplot.subplots(len(tasks), 1, figsize=(7, 0.7 + 0.34 * sum(heights)), squeeze=False)
+    for axis, (task, entry) in zip(axes.flat, tasks.items(), strict=True):
+        base, rows = entry["base"], list(entry["arms"].items())
+        axis.axvspan(100 * base["low"], 100 * base["high"], color="0.92", linewidth=0)
+        axis.axvline(100 * base["value"], color="0.5", linewidth=0.8)
+        axis.plot(100 * base["value"], 0, "s", color="0.35", markersize=5)
+        for place, (arm, value) in enumerate(rows, 1):
+            low, high = (100 * max(0, min(1, base["value"] + value[side])) for side in ("low", "high"))
+            colour = f"C{place - 1}"
+            axis.plot([low, high], [place, place], color=colour, linewidth=1.5)
+            axis.plot([100 * s for s in entry["seeds"][arm]], [place] * value["seeds"], "|", color=colour, markersize=9)
+            axis.plot(100 * value["mean"], place, "o", color=colour, markersize=5)
+        axis.set_yticks(range(1 + len(rows)), ["base model", *(arm for arm, _ in rows)])
+        axis.set_ylim(len(rows) + 0.5, -0.5)
+        axis.set_xlim(0, 100)
+        axis.set_xlabel("exact match, % of test problems")
+        axis.set_title(f"{task}, n = {entry['n']}: mean over seeds, each seed, and 95 % interval")
     return figure
 
 
 def families(results, histories):
-    """Scores of each family by the headline extractor, before and after training, with Wilson 95 % intervals."""
-    name = results["headline"]
-    shown = {
-        task: [entry["policies"][policy]["metrics"]["families"] for policy in ("base", results["policy"])]
-        for task, entry in results["tasks"].items()
-    }
-    heights = [len(before) for before, _ in shown.values()]
+    """Scores of each family by the headline extractor: the base model's, with intervals, and each seed's of the arm."""
+    name, lead = results["headline"], arm_of(results["policy"])
+    tasks = {}
+    for task, entry in results["tasks"].items():
+        of = {policy: value["metrics"]["families"] for policy, value in entry["policies"].items()}
+        tasks[task] = of["base"], [found for policy, found in of.items() if arm_of(policy) == lead]
+    heights = [len(base) for base, _ in tasks.values()]
     figure, axes = pyplot.subplots(
-        len(shown), 1, figsize=(6, 0.6 + 0.28 * sum(heights)), height_ratios=heights, squeeze=False
+        len(tasks), 1, figsize=(6, 0.8 + 0.28 * sum(heights)), height_ratios=heights, squeeze=False
     )
-    for axis, (task, pair) in zip(axes.flat, shown.items(), strict=True):
-        kinds = list(pair[0])
-        for of_policy, label, shift in zip(pair, ("base", results["policy"]), (-0.13, 0.13), strict=True):
-            interval(axis, [of_policy[kind][name] for kind in kinds], shift, label)
+    for axis, (task, (base, seeds)) in zip(axes.flat, tasks.items(), strict=True):
+        kinds = list(base)
+        interval(axis, [base[kind][name] for kind in kinds], -0.13, "base")
+        scores = [[100 * found[kind][name]["value"] for found in seeds] for kind in kinds]
+        places = [place + 0.13 for place in range(len(kinds))]
+        for place, values in zip(places, scores, strict=True):
+            axis.plot(values, [place] * len(values), "|", color="C1", markersize=7)
+        means = [sum(values) / len(values) for values in scores]
+        axis.plot(means, places, "o", color="C1", markersize=3.5, label=f"{lead}: mean, each seed")
         axis.set_yticks(range(len(kinds)), kinds)
         axis.set_ylim(len(kinds) - 0.5, -0.5)
-        axis.set_title(f"{task}, {name}: % correct with 95 % interval")
+        axis.set_title(f"{task}, {name}: % correct, of base with 95 % interval")
         axis.set_xlim(-2, 102)
         axis.legend(fontsize=7)
     return figure
@@ -120,7 +177,12 @@ def interval(axis, scores, shift, label):
     axis.errorbar(values, places, xerr=[below, above], fmt="o", markersize=3.5, linewidth=1, label=label)
 
 
-FIGURES = {"changes": changes, "families": families, "curves": curves}
+FIGURES = {
+    "arms": lambda results, histories: arms(by_arm(results)),
+    "changes": changes,
+    "families": families,
+    "curves": curves,
+}
 
 
 def svg(figure):

@@ -3,9 +3,9 @@
 import re
 
 from reasoning.protocol import EXTRACTORS
-from reasoning.rows import marked_row, rows
+from reasoning.rows import marked_task, rows
 
-from reporting.words import percent, points
+from reporting.words import change_in_words, percent, points
 
 
 def macros(results):
@@ -22,6 +22,8 @@ def macros(results):
                 name, value = macro(task, arm, extractor), of_arm[extractor]
                 lines.append(rf"\newcommand{{{name}Mean}}{{{percent(value['mean'])}}}")
                 lines.append(rf"\newcommand{{{name}MeanGain}}{{{points(value['difference'])}}}")
+                lines.append(rf"\newcommand{{{name}MeanGainLow}}{{{points(value['low'])}}}")
+                lines.append(rf"\newcommand{{{name}MeanGainHigh}}{{{points(value['high'])}}}")
                 if value["sd"] is not None:
                     lines.append(rf"\newcommand{{{name}Sd}}{{{percent(value['sd'])}}}")
     return "\n".join(lines) + "\n"
@@ -35,14 +37,19 @@ def macro(*words):
 
 
 def latex_table(results):
-    """A booktabs table: one row per task, policy and extractor."""
-    lines = [r"\begin{tabular}{lllrrr}", r"\toprule"]
-    lines += [r"Task & Policy & Extractor & $n$ & \% [95\,\% interval] & Change \\", r"\midrule"]
-    for row in rows(results):
-        change = "" if row["difference"] is None else f"${points(row['difference'])}$"
-        cells = [marked_row(row), row["policy"], row["extractor"], str(row["n"])]
-        score = f"{percent(row['value'])} [{percent(row['low'])}, {percent(row['high'])}]"
-        lines.append(" & ".join([*(cell.replace("_", r"\_") for cell in cells), score, change]) + r" \\")
+    """A booktabs table by the headline extractor: the base model, and a row for each arm over its seeds."""
+    name, lines = results["headline"], [r"\begin{tabular}{llrrll}", r"\toprule"]
+    lines += [r"Task & Arm & Seeds & \% & Change [95\,\% interval] & Lead over the arm \\", r"\midrule"]
+    for task, entry in results["tasks"].items():
+        base = entry["policies"]["base"]["metrics"]["scores"][name]
+        rows = [["base", "", percent(base["value"]), "", ""]]
+        for arm, value in entry["arms"].items():
+            of_arm, lead = value[name], entry["leads"].get(arm)
+            score = percent(of_arm["mean"]) + ("" if of_arm["sd"] is None else rf" $\pm$ {percent(of_arm['sd'])}")
+            changes = [change_in_words(of_arm), change_in_words(lead[name]) if lead else ""]
+            rows.append([arm, str(of_arm["seeds"]), score, *changes])
+        shown = marked_task(task, entry)
+        lines += [" & ".join(cell.replace("_", r"\_") for cell in [shown, *row]) + r" \\" for row in rows]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 

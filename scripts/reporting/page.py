@@ -1,20 +1,23 @@
 """A run's report: one self-contained HTML page."""
 
+import random
+
 from reasoning.faults import FAULTS
 from reasoning.rows import marked_task, published_rows, rows
 
 from reporting.latex import bibtex
 from reporting.templates import fill
 from reporting.training import health
-from reporting.words import beside_published, claim, claims_over_seeds, several_environments
+from reporting.words import beside_published, claim, claims_over_seeds, several_environments, verdicts
 
 
 def examples(base, policy, count=3):
-    """The first problems that the policy won and lost by the strict extractor, with both completions."""
+    """Some problems that the policy won and lost by the strict extractor, drawn at random, with both completions."""
     pairs = list(zip(base, policy, strict=True))
     won = [(b, p) for b, p in pairs if p["correct"]["strict"] and not b["correct"]["strict"]]
     lost = [(b, p) for b, p in pairs if b["correct"]["strict"] and not p["correct"]["strict"]]
-    return {"won": won[:count], "lost": lost[:count]}
+    draw = random.Random(0).sample
+    return {kind: draw(pairs, min(count, len(pairs))) for kind, pairs in (("won", won), ("lost", lost))}
 
 
 def page(template, config, command, results, samples, histories, figures, citation, provenance=None):
@@ -39,6 +42,11 @@ def page(template, config, command, results, samples, histories, figures, citati
         rows=list(rows(results)),
         published=[row | {"words": beside_published(row)} for row in published_rows(results)],
         claims=claims,
+        verdicts=[
+            sentence
+            for task, entry in results["tasks"].items()
+            for sentence in verdicts(marked_task(task, entry), entry, headline)
+        ],
         of_seeds={
             task: claims_over_seeds(entry["arms"], entry["leads"], headline) for task, entry in results["tasks"].items()
         },

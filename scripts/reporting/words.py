@@ -47,6 +47,34 @@ def claim_over_seeds(arm, other, change):
     return f"{arm} is {verdict(change)} {other}: {change_in_words(change)} points."
 
 
+def score_in_words(arm):
+    """The mean score of an arm, with its standard deviation if it has several seeds: 47.9 ± 9.1 % over 3 seeds."""
+    if arm["sd"] is None:
+        return f"{percent(arm['mean'])} % with one seed"
+    return f"{percent(arm['mean'])} ± {percent(arm['sd'])} % over {arm['seeds']} seeds"
+
+
+def verdicts(task, entry, headline):
+    """What a task's results say first: the first arm over its seeds against the base model, and the best other arm.
+
+    `task` is its marked name, `entry` its part of results.json. If another arm is better, it is said as plainly.
+    """
+    arms = {arm: value[headline] for arm, value in entry["arms"].items()}
+    (first, of_first), base = next(iter(arms.items())), entry["policies"]["base"]["metrics"]["scores"][headline]
+    said = [
+        f"On {of_first['n']} problems of {task}, {first} ({score_in_words(of_first)}) is {verdict(of_first)} the base "
+        f"model ({percent(base['value'])} %): {change_in_words(of_first)} points."
+    ]
+    if entry["leads"]:
+        best = max(entry["leads"], key=lambda arm: arms[arm]["mean"])
+        lead = entry["leads"][best][headline]
+        said.append(
+            f"{first} is {verdict(lead)} {best}, the best of the other arms ({score_in_words(arms[best])}): "
+            f"{change_in_words(lead)} points."
+        )
+    return said
+
+
 def claims_over_seeds(arms, leads, headline):
     """Sentences that compare a task's arms over their seeds with the base model, and the first arm with the others."""
     named = {

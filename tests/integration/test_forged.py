@@ -228,7 +228,7 @@ def lost_steps(record):
 
 
 def report(record):
-    edit_text(record / "report.html", "<h2>Scores</h2>", "<h2>Better scores</h2>")
+    edit_text(record / "report.html", "<h2>Arms</h2>", "<h2>Better arms</h2>")
 
 
 def report_of_controls(record):

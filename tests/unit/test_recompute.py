@@ -46,7 +46,7 @@ ANSWERS = {
 
 def judged(answers, name=str):
     return [
-        {"id": name(i), "family": "ab"[i % 2], "gold": "5", "steps": []}
+        {"id": name(i), "family": "ab"[i % 2], "gold": "5", "steps": [], "question": "?"}
         | judge(name(i), "5", f"<answer>{answer}</answer>", 3, False, PROMPT)
         for i, answer in enumerate(answers)
     ]

@@ -13,7 +13,7 @@ from reasoning.statistics import score
 from reporting.figures import FIGURES, pdf, svg
 from reporting.latex import bibtex, latex_table, macros
 from reporting.table import plain_text
-from reporting.words import claim, claim_over_seeds, claims_over_seeds
+from reporting.words import claim, claim_over_seeds, claims_over_seeds, verdicts
 from stage.files import write_json
 
 HERE = {"python": "3.11.7", "packages": {"torch": "2.13.0"}, "lock_files": {"envs/cpu.txt": "0" * 64}, "image": None}
@@ -93,6 +93,13 @@ def test_leads():
     lead = entry["leads"]["random_reward"]["strict"]
     assert lead["difference"] == 0.5 and 0 < lead["low"] < 0.5 < lead["high"]
     assert "gsm8k, lead of grpo over random_reward: +50.0 [" in plain_text(value)
+    said = verdicts("gsm8k", entry, "strict")
+    assert said[0].startswith(
+        "On 20 problems of gsm8k, grpo (75.0 % with one seed) is higher than the base model (0.0 %)"
+    )
+    assert said[1].startswith(
+        "grpo is higher than random_reward, the best of the other arms (25.0 % with one seed): +50"
+    )
     said = claims_over_seeds(entry["arms"], entry["leads"], "strict")
     assert said[0].startswith("grpo over 1 seed is higher than the base model: +75.0 [")
     assert said[2].startswith("grpo over 1 seed is higher than random_reward over 1 seed: +50.0 [")
@@ -104,7 +111,8 @@ def test_latex():
     assert names and all(name.isalpha() for name in names)
     assert {"numGsmEightKGrpoSeedZeroStrictGain", "numGsmEightKGrpoStrictMean"} <= {*names}
     assert len(names) == len({*names})
-    assert latex_table(results(subset=False)).count(r"\\") == 7
+    assert latex_table(results(subset=False)).count(r"\\") == 3  # a head, the base model, and one arm
+    assert "numGsmEightKGrpoStrictMeanGainLow" in names
 
 
 def test_several_environments_are_named():
