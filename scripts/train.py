@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from backends import backend
 from backends.chat_template import require_plain_template
-from backends.checkpoints import keep_checkpoints, latest
+from backends.checkpoints import keep_checkpoints, keep_log, latest
 from backends.decoding import inherit_nothing, stop_tokens
 from backends.determinism import fix
 from backends.gpu_memory import peak
@@ -161,6 +161,7 @@ def main(args):
         trainer, wanted = method.make(policy, tokenizer, training, extra)
         require_requested(wanted, trainer.args.to_dict())
         show_progress(trainer, f"train {args.adapter.name}", f"train/{args.adapter.name}")
+        keep_log(trainer)
         keep_checkpoints(trainer, args.checkpoint_steps, args.checkpoint_minutes)
         if every := settings["select"]["every"]:
             keep_candidates(trainer, every, working / "candidates", args.source)
