@@ -44,7 +44,7 @@ def family(operator):
 
 
 def tests_of(module, copy):
-    """The unit tests that import a module."""
+    """The unit tests that import a module, those named after it first: they fail soonest."""
     name = ".".join(module.relative_to(ROOT / "scripts").with_suffix("").parts)
     package, _, last = name.rpartition(".")
 
@@ -53,7 +53,8 @@ def tests_of(module, copy):
             if isinstance(node, ast.ImportFrom) and node.module:
                 yield from (node.module == name, node.module == package and last in {a.name for a in node.names})
 
-    return [str(p.relative_to(copy)) for p in sorted((copy / "tests/unit").glob("test_*.py")) if any(imports(p))]
+    found = [path for path in sorted((copy / "tests/unit").glob("test_*.py")) if any(imports(path))]
+    return [str(path.relative_to(copy)) for path in sorted(found, key=lambda path: last not in path.name)]
 
 
 def draw(db, seed, each):

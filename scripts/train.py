@@ -10,10 +10,11 @@ from tempfile import TemporaryDirectory
 
 from backends import backend
 from backends.chat_template import require_plain_template
-from backends.checkpoints import keep_checkpoints, latest
+from backends.checkpoints import keep_checkpoints, keep_log, latest
 from backends.decoding import inherit_nothing, stop_tokens
 from backends.determinism import fix
 from backends.gpu_memory import peak
+from backends.reports import report_to
 from reasoning.training import right_completions, training_problems, worked_solutions
 from stage.checksums import model_rule, require_intact, seal
 from stage.environment import environment
@@ -132,7 +133,7 @@ def training_of(args, working):
         seed=args.seed,
         data_seed=args.seed,
         logging_steps=1,
-        report_to=[],
+        report_to=report_to(args.report_to, args.reports),
         save_strategy="no",
     )
     rewards = json.loads(args.rewards_config)
@@ -161,6 +162,7 @@ def main(args):
         trainer, wanted = method.make(policy, tokenizer, training, extra)
         require_requested(wanted, trainer.args.to_dict())
         show_progress(trainer, f"train {args.adapter.name}", f"train/{args.adapter.name}")
+        keep_log(trainer)
         keep_checkpoints(trainer, args.checkpoint_steps, args.checkpoint_minutes)
         if every := settings["select"]["every"]:
             keep_candidates(trainer, every, working / "candidates", args.source)
@@ -179,7 +181,8 @@ def main(args):
             seal(folder)
             write_json(args.environment, environment())
             write_history(args.history, trainer.state.log_history)
-            write_json(args.arguments, {k: v for k, v in trainer.args.to_dict().items() if k != "output_dir"})
+            used = trainer.args.to_dict() | {"report_to": []}  # which changes nothing, like where the output goes
+            write_json(args.arguments, {k: v for k, v in used.items() if k != "output_dir"})
             write_json(args.gpu_memory, peak())
 
 
@@ -204,4 +207,6 @@ if __name__ == "__main__":
     parser.add_argument("--checkpoints", required=True, type=Path, help="directory for checkpoints")
     parser.add_argument("--checkpoint-steps", required=True, type=int, help="save one every so many steps, 0 for never")
     parser.add_argument("--checkpoint-minutes", required=True, type=int, help="save one every so many minutes, or 0")
+    parser.add_argument("--report-to", nargs="*", default=[], help="programs that show the log")
+    parser.add_argument("--reports", type=Path, default=Path("reports"), help="directory for what they write")
     run(main, parser)

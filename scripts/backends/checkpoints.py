@@ -5,6 +5,7 @@ that a change never resumes an old one. On a CPU a resumed training ends in the 
 checkpoint has the weights, optimizer, scheduler, generators and the log.
 """
 
+import json
 import re
 import time
 from pathlib import Path
@@ -68,3 +69,24 @@ def keep_checkpoints(trainer, steps, minutes):
                     remove(old)
 
     trainer.add_callback(KeepCheckpoints())
+
+
+def keep_log(trainer):
+    """Let a trainer write what it logs beside its checkpoints, a line a step, for who watches it (scripts/watch.py)."""
+    from transformers import TrainerCallback
+
+    class KeepLog(TrainerCallback):
+        def write(self, args, state, mode, rows):
+            if state.is_world_process_zero:
+                path = Path(args.output_dir, "log.jsonl")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with open(path, mode, encoding="utf-8") as file:
+                    file.writelines(f"{json.dumps(row)}\n" for row in rows)
+
+        def on_train_begin(self, args, state, control, **_):
+            self.write(args, state, "w", state.log_history)
+
+        def on_log(self, args, state, control, **_):
+            self.write(args, state, "a", state.log_history[-1:])
+
+    trainer.add_callback(KeepLog())

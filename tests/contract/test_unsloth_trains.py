@@ -85,6 +85,8 @@ def arguments(folder, model, preset, seed=7, rewards=None, steps=0, changes=None
         "data": str(data),
         "checkpoint_steps": steps,
         "checkpoint_minutes": 0,
+        "report_to": [],
+        "reports": Path("reports"),
         **{name: str(folder / file) for name, file in names.items()},
     }
 

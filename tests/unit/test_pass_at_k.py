@@ -40,6 +40,16 @@ def test_at_k():
     assert value["strict"]["pass@1"]["low"] <= 0.25 <= value["strict"]["pass@1"]["high"]
 
 
+@pytest.mark.parametrize(("n", "ks"), [(1, [1]), (3, [1, 2, 3]), (4, [1, 2, 4]), (5, [1, 2, 4, 5]), (8, [1, 2, 4, 8])])
+def test_which_k(n, ks):
+    assert [*at_k([sample(0, "5" * n)])["strict"]] == [*(f"pass@{k}" for k in ks), f"maj@{n}"]
+
+
+def test_answers_are_equal_by_value():
+    gold = "".join(["1", "2", "3", "4"])
+    assert at_k([sample(0, ["".join(["12", "34"])] * 2, gold)])["strict"]["maj@2"]["value"] == 1.0
+
+
 def test_changes_are_paired():
     base = [sample(i, "6666") for i in range(20)]
     tuned = [sample(i, "5666") for i in range(20)]

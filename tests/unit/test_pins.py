@@ -36,6 +36,7 @@ KNOWN = {
     ("config/colab.ipynb", "download"): "the reader's own choice of this repository's version",
     ("containers/Containerfile", "system packages"): "by APT_OPTIONS, a snapshot of the archive where the base has one",
     ("workflow/rules/environment.smk", "packages"): "advice in an error message",
+    ("scripts/backends/reports.py", "packages"): "advice in an error message",
 }
 
 

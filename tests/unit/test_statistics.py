@@ -133,6 +133,18 @@ def test_score_by_hand():
     assert (value["n"], value["correct"], value["value"]) == (4, 3, 0.75)
 
 
+def test_smallest_detectable_change_by_hand():
+    """Of 100 problems 6 are discordant: (1.96 + 0.84) sqrt(6) / 100 is more than 6 %; 8 are enough to speak of one."""
+
+    def of(won, lost, n=100):
+        same = [True] * (n - won - lost)
+        return paired([False] * won + [True] * lost + same, [True] * won + [False] * lost + same)
+
+    assert of(1, 5)["smallest_detectable"] is None
+    assert of(3, 5)["smallest_detectable"] == pytest.approx((1.959964 + 0.841621) * 8**0.5 / 100)
+    assert (of(3, 5)["n"], of(3, 5)["won"], of(3, 5)["lost"], of(3, 5)["difference"]) == (100, 3, 5, -0.02)
+
+
 def test_bootstrap_is_scipys():
     """The percentile bootstrap of 10,000 means, from the generator of seed 0."""
     values = [0.0, 0.1, 0.35, 0.4, 0.85, 1.3, 2.9]

@@ -27,9 +27,11 @@ rule train:
         # Resources, because unlike params they may change without another training.
         checkpoint_steps=config["checkpoints"]["steps"],
         checkpoint_minutes=config["checkpoints"]["minutes"],
+        report_to=" ".join(config["watch"]["report_to"]),
     params:
         env=MODEL_ENV,
         checkpoints=lambda wildcards: place(f"<results>/checkpoints/train/{wildcards.arm}-seed{wildcards.seed}"),
+        reports=lambda wildcards: place(f"<logs>/reports/{wildcards.arm}-seed{wildcards.seed}"),
         launch=launch(config["train"]["processes"]),
         train=arm_settings("train"),
         rewards=arm_settings("rewards"),
@@ -57,6 +59,8 @@ rule train:
             --checkpoints {params.checkpoints:q} \
             --checkpoint-steps {resources.checkpoint_steps} \
             --checkpoint-minutes {resources.checkpoint_minutes} \
+            --report-to {resources.report_to} \
+            --reports {params.reports:q} \
             2>{log:q}
         """
 
