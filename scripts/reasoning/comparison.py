@@ -1,12 +1,12 @@
 """A trained policy against the base model, paired by problem."""
 
 from reasoning.pass_at_k import change_at_k
-from reasoning.protocol import EXTRACTORS
+from reasoning.protocol import extractors_in_order
 from reasoning.statistics import holm, mean_interval, over_seeds, paired
 
 
 def outcomes(samples, extractor, family=None):
-    """Whether each sample is correct by an extractor, in order; only one family's samples if `family` is given."""
+    """Whether each sample is correct by an extractor, or its score, in order; `family` chooses one family's."""
     return [s["correct"][extractor] for s in samples if family in (None, s["family"])]
 
 
@@ -22,12 +22,12 @@ def gain(base, policy, *signs):
 
 def by_family(base, policy):
     """`{family: {extractor: paired}}`; `p_adjusted` is by Holm over the families."""
-    names = sorted({s["family"] for s in base})
+    names, extractors = sorted({s["family"] for s in base}), extractors_in_order(base[0]["correct"])
     found = {
-        family: {name: paired(outcomes(base, name, family), outcomes(policy, name, family)) for name in EXTRACTORS}
+        family: {name: paired(outcomes(base, name, family), outcomes(policy, name, family)) for name in extractors}
         for family in names
     }
-    for name in EXTRACTORS:
+    for name in extractors:
         for family, p in zip(names, holm([found[family][name]["p"] for family in names]), strict=True):
             found[family][name]["p_adjusted"] = p
     return found
@@ -37,8 +37,9 @@ def compare(base, policy):
     """The paired comparison of two lists of samples of the same problems, overall and by family."""
     if [s["id"] for s in base] != [s["id"] for s in policy]:
         raise SystemExit("error: the two policies were evaluated on different problems: evaluate both again")
+    extractors = extractors_in_order(base[0]["correct"])
     return {
-        "extractors": {name: paired(outcomes(base, name), outcomes(policy, name)) for name in EXTRACTORS},
+        "extractors": {name: paired(outcomes(base, name), outcomes(policy, name)) for name in extractors},
         # A policy that has only learned to write the answer tag gains by `strict` but not by `flexible`.
         "reasoning_gain": gain(base, policy, (1, "flexible")),
         "format_gain": gain(base, policy, (1, "strict"), (-1, "flexible")),
@@ -50,5 +51,6 @@ def compare(base, policy):
 def compare_over_seeds(before, after):
     """`{extractor: over_seeds}` for two lists, each with one list of samples per seed."""
     return {
-        name: over_seeds([outcomes(s, name) for s in before], [outcomes(s, name) for s in after]) for name in EXTRACTORS
+        name: over_seeds([outcomes(s, name) for s in before], [outcomes(s, name) for s in after])
+        for name in extractors_in_order(before[0][0]["correct"])
     }

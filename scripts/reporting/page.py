@@ -11,8 +11,8 @@ from reporting.words import beside_published, claim, claims_over_seeds, several_
 def examples(base, policy, count=3):
     """The first problems that the policy won and lost by the strict extractor, with both completions."""
     pairs = list(zip(base, policy, strict=True))
-    won = [(b, p) for b, p in pairs if p["correct"]["strict"] and not b["correct"]["strict"]]
-    lost = [(b, p) for b, p in pairs if b["correct"]["strict"] and not p["correct"]["strict"]]
+    won = [(b, p) for b, p in pairs if p["correct"]["strict"] > b["correct"]["strict"]]
+    lost = [(b, p) for b, p in pairs if b["correct"]["strict"] > p["correct"]["strict"]]
     return {"won": won[:count], "lost": lost[:count]}
 
 

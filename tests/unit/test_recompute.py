@@ -5,6 +5,7 @@ import gzip
 import json
 
 import pytest
+from answers import number as a_number
 from reasoning.comparison import compare
 from reasoning.contamination import verbatim
 from reasoning.policies import trained_policies
@@ -47,7 +48,7 @@ ANSWERS = {
 def judged(answers, name=str):
     return [
         {"id": name(i), "family": "ab"[i % 2], "gold": "5"}
-        | judge(name(i), "5", f"<answer>{answer}</answer>", 3, False, PROMPT)
+        | judge(name(i), "5", f"<answer>{answer}</answer>", 3, False, PROMPT, a_number)
         for i, answer in enumerate(answers)
     ]
 
@@ -401,15 +402,15 @@ def test_completions_made_again(answers, same_kind, enough):
     prompt = PROMPT | {"prefill": "<answer>"}
     made = [(f"{answer}</answer>", 3, False) for answer in answers]
     alike = sum(a == b for a, b in zip(answers, "55555666", strict=True))
-    assert judge_again(judged("55555666"), made, prompt, same_kind, "strict") == (alike, enough)
+    assert judge_again(judged("55555666"), made, prompt, same_kind, "strict", a_number) == (alike, enough)
 
 
 def test_a_score_that_no_policy_would_reach_again_is_not_enough():
     """All of 20 differing problems won: a fair coin would not."""
     made = [("<answer>5</answer>", 3, False)] * 20
-    assert judge_again(judged("6" * 20), made, PROMPT, False, "strict") == (0, False)
+    assert judge_again(judged("6" * 20), made, PROMPT, False, "strict", a_number) == (0, False)
     made = [("<answer>6</answer>", 3, False)] * 20
-    assert judge_again(judged("5" * 20), made, PROMPT, False, "strict") == (0, False)
+    assert judge_again(judged("5" * 20), made, PROMPT, False, "strict", a_number) == (0, False)
 
 
 def test_the_ends_of_the_interval_are_enough():
