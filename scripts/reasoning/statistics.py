@@ -71,8 +71,8 @@ def paired(before, after):
     McNemar's exact p (McNemar 1947: without an effect, a discordant problem is won or lost like a fair coin toss), and
     the smallest difference that n problems would detect with 80 % power at the observed share of discordant ones
     (Connor 1987, Biometrics 43:207, formula 2, for a small difference); None if that is more than this share, which is
-    the largest difference that there can be. Of scores from 0 to 1 a problem is won with a higher score, the interval is
-    that of `mean_interval`, p is the sign test's, and the smallest difference is None.
+    the largest difference that there can be. Of scores from 0 to 1 a problem is won with a higher score, the interval
+    is that of `mean_interval`, p is the sign test's, and the smallest difference is None.
     """
     from scipy.stats import binomtest
 

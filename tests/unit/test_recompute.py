@@ -418,14 +418,14 @@ def test_the_ends_of_the_interval_are_enough():
     for before, after, enough in ((14, 26, True), (13, 27, False), (26, 14, True), (27, 13, False)):
         made = [(f"<answer>{answer}</answer>", 3, False) for answer in "5" * after + "6" * (40 - after)]
         samples = judged("6" * (40 - before) + "5" * before)
-        assert judge_again(samples, made, PROMPT, False, "strict") == (0, enough)
+        assert judge_again(samples, made, PROMPT, False, "strict", a_number) == (0, enough)
 
 
 def test_many_completions_made_again():
     made = [("<answer>5</answer>", 3, False)] * 300
-    assert judge_again(judged("5" * 300), made, PROMPT, True, "strict") == (300, True)
+    assert judge_again(judged("5" * 300), made, PROMPT, True, "strict", a_number) == (300, True)
     with pytest.raises(ValueError):
-        judge_again(judged("5" * 300), made[:299], PROMPT, True, "strict")
+        judge_again(judged("5" * 300), made[:299], PROMPT, True, "strict", a_number)
 
 
 @pytest.mark.parametrize("policy", ["a-seed0", "z-seed0"])
