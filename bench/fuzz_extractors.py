@@ -15,10 +15,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
+from answers import number as a_number
 from reasoning import worker
 from reasoning.answer import extract, unparsed
 from reasoning.number import number
-from reasoning.rewards import REWARDS
+from reasoning.rewards import rewards_of
 
 PATTERNS = ["<answer>([^<]*)</answer>", r"####\s*([^\n]*)"]
 PROSE = r"""
@@ -86,7 +87,7 @@ def main(args):
             if value is not None and number(value) != value:
                 wrong.append(("not canonical", words))
         gold = read["strict"] or "5"
-        if REWARDS["accuracy"](words, {"answer": gold}, {"answer": pattern}) != (read["strict"] == gold):
+        if rewards_of(a_number)["accuracy"](words, {"answer": gold}, {"answer": pattern}) != (read["strict"] == gold):
             wrong.append(("the reward is not the metric", words))
     seconds = time.monotonic() - started
     print(f"{args.texts} texts in {seconds:.0f} s: {dict(found)}, {len(wrong)} wrong")

@@ -28,7 +28,7 @@ def main(args):
     fix(seed=0, threads=settings["threads"])
     for path, rule in ((args.model, model_rule(args.model)), (args.adapter, "train"), (args.merged, "merge_lora")):
         require_intact(path, rule)
-    require_intact(args.data, "format_gsm8k")
+    require_intact(args.data, "format_task")
     check = {"tensors": require_exact(args.model, args.adapter, args.merged)}
     prompts = [problem["prompt"] for problem in read_jsonl(args.data)[: settings["problems"]]]
     tokenizer = load_tokenizer(args.merged, json.loads(args.prompt_config)["prefill"])

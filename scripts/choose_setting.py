@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from reasoning.comparison import compare_over_seeds
-from reasoning.protocol import EXTRACTORS, require_equal
+from reasoning.protocol import require_equal
 from stage.files import read_json, read_jsonl, write_json
 from stage.screen import run
 
@@ -32,7 +32,7 @@ def read(folder):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", required=True, help="{arm: {values, settings, base, policies}} as JSON")
-    parser.add_argument("--headline", required=True, choices=EXTRACTORS, help="the extractor that decides")
+    parser.add_argument("--headline", required=True, help="the extractor that decides")
     parser.add_argument(
         "--evaluations", required=True, type=Path, help="eval/<task>_dev, with a folder for each policy"
     )

@@ -3,18 +3,22 @@
 import argparse
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from reasoning.splits import fetch_splits
 from stage.checksums import write_sums
 from stage.files import require_space
 from stage.screen import run
+from tasks import load, read_problems
 
 
 def main(args):
     require_space(args.train, 10**8)
+    task = json.loads(args.task_config)
+    check = partial(read_problems, load(task))
     with tempfile.TemporaryDirectory(dir=args.train.parent) as scratch:
-        for split, path in fetch_splits(json.loads(args.task_config), scratch).items():
+        for split, path in fetch_splits(task, scratch, check).items():
             path.replace(getattr(args, split))
     write_sums(args.sums, {path.name: path for path in (args.train, args.test)})
 

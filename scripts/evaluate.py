@@ -13,24 +13,26 @@ from backends.determinism import fix
 from backends.tokenizer import described, load_tokenizer, token_ids
 from reasoning.policies import problem_count
 from reasoning.protocol import protocol, protocol_hash
-from reasoning.scoring import asked, judge, summarise
+from reasoning.scoring import about, judge, summarise
 from stage.checksums import model_rule, require_intact
 from stage.environment import environment, versions
 from stage.files import read_jsonl, sha256, write_json, write_jsonl
 from stage.resume import fingerprint, left_behind, resumed
 from stage.screen import progress, run, say
+from tasks import described_module, load
 
 
 def main(args):
     settings, prompt = json.loads(args.eval_config), json.loads(args.prompt_config)
     require_intact(args.model, model_rule(args.model))
-    require_intact(args.data, "format_gsm8k")
-    problems = read_jsonl(args.data)
-    expected, subset = problem_count(json.loads(args.task_config), settings["split"])
+    require_intact(args.data, "format_task")
+    problems, task = read_jsonl(args.data), json.loads(args.task_config)
+    module = load(task)
+    expected, subset = problem_count(task, settings["split"])
     if expected and len(problems) != expected:
         raise SystemExit(
             f"error: {args.data} has {len(problems)} problems and should have {expected}: format them again with "
-            "snakemake --forcerun format_gsm8k"
+            "snakemake --forcerun format_task"
         )
     fix(settings["seed"], settings["threads"])
     engine = backend("eval", settings["backend"])
@@ -56,13 +58,16 @@ def main(args):
         job = f"evaluate/{args.task}/{args.metrics.parent.name}"
         shown = progress(completions, label, len(posed), "completions", done, job=job, rounds=size)
         judged = (
-            judge(problem["id"], problem["answer"], prompt["prefill"] + text, tokens, truncated, prompt)
+            judge(
+                *(problem["id"], problem["answer"], prompt["prefill"] + text, tokens, truncated),
+                *(prompt, module.answer, problem.get("facts")),
+            )
             for problem, (text, tokens, truncated) in zip(posed, shown, strict=True)
         )
         for _ in problems:
             yield list(islice(judged, n))
 
-    samples = [asked(problem) | judged for problem, (judged,) in zip(problems, complete("sampling"), strict=True)]
+    samples = [about(problem) | judged for problem, (judged,) in zip(problems, complete("sampling"), strict=True)]
     if draws:
         for sample, judged in zip(samples, complete("draws", draws["n"]), strict=True):
             sample["draws"] = judged
@@ -77,6 +82,7 @@ def main(args):
             "decoding": chosen,
             "engine": versions(engine.PACKAGES),
         },
+        described_module(task),
     )
     stated = {"subset": subset, "protocol": measured, "protocol_hash": protocol_hash(measured)}
     write_jsonl(args.samples, samples)

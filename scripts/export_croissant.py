@@ -82,7 +82,7 @@ def describe(task, source, files, folder):
 def main(args):
     files = {split: getattr(args, split) for split in SPLITS}
     for path in files.values():
-        require_intact(path, "format_gsm8k")
+        require_intact(path, "format_task")
     write_json(args.json, describe(args.task, json.loads(args.task_config)["source"], files, args.json.parent))
 
 

@@ -122,7 +122,7 @@ def main(args):
     from transformers import AutoConfig
 
     require_intact(args.merged, model_rule(args.merged))
-    require_intact(args.data, "format_gsm8k")
+    require_intact(args.data, "format_task")
     config = AutoConfig.from_pretrained(args.merged)
     require_known(config)
     require_space(args.gguf, tree_size(args.merged))

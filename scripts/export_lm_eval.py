@@ -62,7 +62,7 @@ def lm_eval_task(name, data, prompt, settings):
 def main(args):
     import yaml
 
-    require_intact(args.data, "format_gsm8k")
+    require_intact(args.data, "format_task")
     task = lm_eval_task(args.task, args.data, json.loads(args.prompt_config), json.loads(args.eval_config))
     write_text(args.yaml, yaml.safe_dump(task, sort_keys=False, allow_unicode=True))
 

@@ -52,7 +52,7 @@ def complete(model, questions, settings, size, label):
 def main(args):
     settings = json.loads(args.eval_config)
     require_intact(args.model, "download_model")
-    require_intact(args.data, "format_gsm8k")
+    require_intact(args.data, "format_task")
     probe = json.loads(args.probe_config)
     problems = read_jsonl(args.data)[: probe["problems"]]
     fix(settings["seed"], settings["threads"])

@@ -5,7 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
-from reasoning.protocol import EXTRACTORS, require_equal
+from reasoning.protocol import require_equal
 from stage.checksums import NAME, require_intact, seal
 from stage.files import read_json, replacing, write_json
 from stage.screen import run
@@ -38,7 +38,7 @@ def main(args):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--headline", required=True, choices=EXTRACTORS, help="the extractor that decides")
+    parser.add_argument("--headline", required=True, help="the extractor that decides")
     parser.add_argument("--checkpoints", required=True, type=Path, help="directory with step<n>/, which training wrote")
     parser.add_argument("--metrics", required=True, type=Path, nargs="+", help="<policy>-step<n>/metrics.json, on dev")
     parser.add_argument("--adapter", required=True, type=Path, help="directory to write")

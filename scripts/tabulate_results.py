@@ -4,7 +4,6 @@ import argparse
 import json
 from pathlib import Path
 
-from reasoning.protocol import EXTRACTORS
 from reasoning.results import gather
 from reasoning.rows import read_results
 from reporting.table import csv_text, plain_text
@@ -33,7 +32,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", required=True, help="the run's name")
     parser.add_argument("--policy", required=True, help="the policy that the claim is about, such as grpo-seed0")
-    parser.add_argument("--headline", required=True, choices=EXTRACTORS, help="the extractor of the claim")
+    parser.add_argument("--headline", required=True, help="the extractor of the claim")
     parser.add_argument("--metrics", required=True, type=Path, nargs="+", help="eval/<task>/<policy>/metrics.json")
     parser.add_argument("--samples", required=True, type=Path, nargs="+", help="eval/<task>/<policy>/samples.jsonl")
     parser.add_argument("--comparisons", required=True, type=Path, nargs="+", help="compare/<task>/<policy>.json")

@@ -21,6 +21,7 @@ from stage.environment import environment
 from stage.files import read_json, read_jsonl, remove, replacing, write_json
 from stage.resume import fingerprint
 from stage.screen import Progress, run, say
+from tasks import load as load_task
 from trainers import Training
 from trainers import trainer as trainer_module
 
@@ -136,13 +137,13 @@ def training_of(args, working):
         report_to=report_to(args.report_to, args.reports),
         save_strategy="no",
     )
-    rewards = json.loads(args.rewards_config)
-    return Training(settings, prompt, rewards, args.seed, problems, demonstrations, args.model, own)
+    rewards, answer = json.loads(args.rewards_config), load_task({"module": args.task_module}).answer
+    return Training(settings, prompt, rewards, args.seed, problems, demonstrations, args.model, own, answer)
 
 
 def main(args):
     require_intact(args.model, model_rule(args.model))
-    require_intact(args.data, "format_gsm8k")
+    require_intact(args.data, "format_task")
     working = checkpoint_folder(args)
     training = training_of(args, working)
     settings, prompt = training.settings, training.prompt
@@ -191,6 +192,7 @@ if __name__ == "__main__":
     parser.add_argument("--train-config", required=True, help="the config section `train` of the arm, as JSON")
     parser.add_argument("--rewards-config", required=True, help="the config section `rewards` of the arm, as JSON")
     parser.add_argument("--prompt-config", required=True, help="the config section `prompt`, as JSON")
+    parser.add_argument("--task-module", default="gsm8k", help="what judges answers: a module of tasks/, or a file")
     parser.add_argument("--seed", required=True, type=int)
     parser.add_argument("--source", required=True, help="the base model's name in the adapter: `model.source`")
     parser.add_argument("--model", required=True, type=Path, help="directory of the base model")

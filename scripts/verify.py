@@ -29,6 +29,15 @@ from stage.screen import run, say
 CHECKS = (recompute, origin, repository, trainings, commands, tokens, pages)
 
 
+def foreign_modules(config, record):
+    """The modules of a record's tasks that may not be run to verify it: files that could have come with the record."""
+    here, records = Path().resolve(), record.resolve().parent
+    for module in [config["tasks"][task].get("module", "") for task in config["evaluate_on"]]:
+        path = Path(module).resolve()
+        if module.endswith(".py") and (path.is_relative_to(records) or not path.is_relative_to(here)):
+            yield module
+
+
 def verify(record, results, signers):
     """`(wrong, said)`: the mismatches of a record, one line each, and in words what was compared and what was not."""
     wrong, said = damage(record), []
@@ -37,6 +46,8 @@ def verify(record, results, signers):
             found, words = verify_by_own_code(record)
             return wrong + found, [words]
         config = read_json(record / "config.json")
+        for module in foreign_modules(config, record):
+            return [*wrong, f"config.tasks: {module} judges its answers, which is no file of this repository"], said
     except (Exception, SystemExit) as error:
         return [*wrong, f"{record} cannot be recomputed: {type(error).__name__}: {error}"], said
     for check in CHECKS:
@@ -61,6 +72,7 @@ def rerun(record, results, count):
     from backends.determinism import fix
     from backends.tokenizer import load_tokenizer, token_ids
     from stage.environment import environment
+    from tasks import load
 
     wrong, said, config = [], [], read_json(record / "config.json")
     for task in measured_tasks(config):
@@ -83,7 +95,9 @@ def rerun(record, results, count):
             there, here = kind([metrics["environment"]]), kind([environment()])
             published = read_samples(record, task, path.name)
             samples, same_kind = [published[i] for i in chosen], here is not None and here == there
-            alike, enough = judge_again(samples, made, prompt, same_kind, config["headline"])
+            alike, enough = judge_again(
+                samples, made, prompt, same_kind, config["headline"], load(config["tasks"][task]).answer
+            )
             line = f"eval/{task}/{path.name}: {alike} of {len(chosen)} completions made again are as published"
             (said if enough else wrong).append(line)
     return wrong, said

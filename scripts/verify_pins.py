@@ -10,6 +10,7 @@ import argparse
 import copy
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -19,6 +20,7 @@ from snakemake.utils import update_config
 from sources import hf
 from stage.files import read_text
 from stage.screen import run, say
+from tasks import load, read_problems
 
 
 def presets(default, overlays):
@@ -47,7 +49,7 @@ def check_model(api, settings):
 def check_data(settings):
     """A line about a dataset's pin; raises SystemExit if the Hub's data is not the pinned data."""
     with tempfile.TemporaryDirectory() as scratch:
-        fetch_splits(settings, scratch)
+        fetch_splits(settings, scratch, partial(read_problems, load(settings)))
     pinned = [split for split in ("train", "test") if settings["sha256"].get(split)]
     return f"data {settings['source']}: problems counted, sha256 as pinned for {' and '.join(pinned) or 'no split'}"
 

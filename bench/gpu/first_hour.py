@@ -162,7 +162,7 @@ class Box:
             made = {split: folder / f"{split}.jsonl" for split in ("train", "dev", "test")}
             given = {"raw_train": raw["train"], "raw_test": raw["test"], "sums": folder / "SHA256SUMS"}
             self.script(
-                "format_gsm8k", folder / "format_gsm8k.log", prompt_config=prompt, task_config=task, **given, **made
+                "format_task", folder / "format_task.log", prompt_config=prompt, task_config=task, **given, **made
             )
         return folder
 

@@ -2,23 +2,23 @@
 
 from reasoning.faults import learned
 from reasoning.pass_at_k import change_at_k
-from reasoning.protocol import EXTRACTORS
+from reasoning.protocol import extractors_in_order
 from reasoning.statistics import holm, over_seeds, paired
 
 
 def outcomes(samples, extractor, family=None):
-    """Whether each sample is correct by an extractor, in order; only one family's samples if `family` is given."""
+    """Whether each sample is correct by an extractor, or its score, in order; `family` chooses one family's."""
     return [s["correct"][extractor] for s in samples if family in (None, s["family"])]
 
 
 def by_family(base, policy):
     """`{family: {extractor: paired}}`; `p_adjusted` is by Holm over the families."""
-    names = sorted({s["family"] for s in base})
+    names, extractors = sorted({s["family"] for s in base}), extractors_in_order(base[0]["correct"])
     found = {
-        family: {name: paired(outcomes(base, name, family), outcomes(policy, name, family)) for name in EXTRACTORS}
+        family: {name: paired(outcomes(base, name, family), outcomes(policy, name, family)) for name in extractors}
         for family in names
     }
-    for name in EXTRACTORS:
+    for name in extractors:
         for family, p in zip(names, holm([found[family][name]["p"] for family in names]), strict=True):
             found[family][name]["p_adjusted"] = p
     return found
@@ -31,8 +31,9 @@ def compare(base, policy, prompt):
     """
     if [s["id"] for s in base] != [s["id"] for s in policy]:
         raise SystemExit("error: the two policies were evaluated on different problems: evaluate both again")
+    extractors = extractors_in_order(base[0]["correct"])
     return {
-        "extractors": {name: paired(outcomes(base, name), outcomes(policy, name)) for name in EXTRACTORS},
+        "extractors": {name: paired(outcomes(base, name), outcomes(policy, name)) for name in extractors},
         "faults": learned(base, policy, prompt),
         "at_k": change_at_k(base, policy),
         "families": by_family(base, policy),
@@ -42,5 +43,6 @@ def compare(base, policy, prompt):
 def compare_over_seeds(before, after):
     """`{extractor: over_seeds}` for two lists, each with one list of samples per seed."""
     return {
-        name: over_seeds([outcomes(s, name) for s in before], [outcomes(s, name) for s in after]) for name in EXTRACTORS
+        name: over_seeds([outcomes(s, name) for s in before], [outcomes(s, name) for s in after])
+        for name in extractors_in_order(before[0][0]["correct"])
     }

@@ -45,7 +45,7 @@ def fault(sample, examples):
     `examples` are the equations of the prompt's worked examples. Without the solution's `steps` in the sample, all that
     has an answer, another one than gold, is "another answer".
     """
-    if sample["correct"]["strict"]:
+    if sample["correct"]["strict"] == 1:
         return None
     if sample["truncated"]:
         return "truncated"

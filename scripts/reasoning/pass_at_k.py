@@ -5,7 +5,7 @@ A sample holds them under `draws`, a list of `n` scored completions.
 
 import math
 
-from reasoning.protocol import EXTRACTORS
+from reasoning.protocol import extractors_in_order
 from reasoning.statistics import mean_interval
 
 
@@ -17,21 +17,26 @@ def pass_at(k, correct, n):
     return 1 - math.comb(n - correct, k) / math.comb(n, k)
 
 
-def majority(answers):
-    """The most frequent answer, the earliest in a tie; None, which means "no answer found", does not count."""
-    votes = [answer for answer in answers if answer is not None]
-    return max(votes, key=votes.count, default=None)
+def voted(readings):
+    """The score of the most frequent answer, the earliest in a tie; `readings` are `(answer, score)` pairs.
+
+    Answers are the same if they are the same text, or if the judge calls both right. None, which means "no answer
+    found", does not count; 0 if there is no other.
+    """
+    votes = [("right" if score == 1 else answer, score) for answer, score in readings if answer is not None]
+    cast = [(score == 1, name) for name, score in votes]
+    return float(max(votes, key=lambda vote: cast.count((vote[1] == 1, vote[0])), default=(None, 0))[1])
 
 
 def values(samples, extractor):
     """`{"pass@k": one value per problem, …}` for k = 1, 2, 4, … n, and `maj@n`."""
     n = len(samples[0]["draws"])
-    correct = [sum(draw["correct"][extractor] for draw in s["draws"]) for s in samples]
-    votes = [majority([draw["extracted"][extractor] for draw in s["draws"]]) for s in samples]
+    correct = [sum(draw["correct"][extractor] == 1 for draw in s["draws"]) for s in samples]
+    votes = [
+        voted([(draw["extracted"][extractor], draw["correct"][extractor]) for draw in s["draws"]]) for s in samples
+    ]
     ks = sorted({n, *(2**i for i in range(n.bit_length()))})
-    return {f"pass@{k}": [pass_at(k, c, n) for c in correct] for k in ks} | {
-        f"maj@{n}": [float(vote == s["gold"]) for vote, s in zip(votes, samples, strict=True)]
-    }
+    return {f"pass@{k}": [pass_at(k, c, n) for c in correct] for k in ks} | {f"maj@{n}": votes}
 
 
 def with_interval(numbers):
@@ -44,7 +49,10 @@ def at_k(samples):
     """`{extractor: {"pass@k": {value, low, high}, …}}`; empty for samples without draws."""
     if "draws" not in samples[0]:
         return {}
-    return {name: {k: with_interval(numbers) for k, numbers in values(samples, name).items()} for name in EXTRACTORS}
+    return {
+        name: {k: with_interval(numbers) for k, numbers in values(samples, name).items()}
+        for name in extractors_in_order(samples[0]["correct"])
+    }
 
 
 def change_at_k(base, policy):
@@ -52,7 +60,7 @@ def change_at_k(base, policy):
     if "draws" not in base[0]:
         return {}
     changes = {}
-    for name in EXTRACTORS:
+    for name in extractors_in_order(base[0]["correct"]):
         before, after = values(base, name), values(policy, name)
         changes[name] = {k: with_interval([b - a for a, b in zip(before[k], after[k], strict=True)]) for k in before}
     return changes

@@ -3,9 +3,6 @@
 import hashlib
 import json
 
-# Always reported together; reasoning/answer.py defines them.
-EXTRACTORS = ("strict", "flexible", "math_verify")
-
 # Counts up when a change of the extractors can change a score (the CHANGELOG says which and why).
 EXTRACTOR_VERSION = 2
 
@@ -15,10 +12,11 @@ EXTRACTOR_VERSION = 2
 MEASURED = ("data_sha256", "prompts", "decoding", "engine")
 
 
-def protocol(task, split, prompt, settings, measured):
+def protocol(task, split, prompt, settings, measured, module=None):
     """Everything that a score depends on besides the policy: `{field: value}`.
 
-    `prompt` and `settings` are the task's config sections `prompt` and `eval`, `measured` has the fields of MEASURED.
+    `prompt` and `settings` are the task's config sections `prompt` and `eval`, `measured` has the fields of MEASURED,
+    `module` is the one that `tasks.<task>` names, if it does: `{name, sha256}`, the digest None for one of the package.
     """
     return {
         "task": task,
@@ -27,7 +25,13 @@ def protocol(task, split, prompt, settings, measured):
         "eval": settings,
         "extractor_version": EXTRACTOR_VERSION,
         **{field: measured[field] for field in MEASURED},
+        **({"module": module} if module else {}),
     }
+
+
+def extractors_in_order(extractors):
+    """The names of extractors in reading order: `strict`, `flexible`, then any others of the answer's type."""
+    return sorted(extractors, key=lambda name: (["strict", "flexible", name].index(name), name))
 
 
 def protocol_hash(value):

@@ -1,7 +1,6 @@
 """Measured scores beside published ones: how far a run is from what its model's vendor, or another study, states."""
 
 from reasoning.comparison import outcomes
-from reasoning.protocol import EXTRACTORS
 from reasoning.statistics import mean_over_seeds
 
 
@@ -30,10 +29,11 @@ def beside(published, metrics, first_arm):
             measured["base"] = metrics[task]["scores"]
         if task in first_arm:
             measured["trained"] = {
-                name: mean_over_seeds([outcomes(samples, name) for samples in first_arm[task]]) for name in EXTRACTORS
+                name: mean_over_seeds([outcomes(samples, name) for samples in first_arm[task]])
+                for name in first_arm[task][0][0]["correct"]
             }
         entry = {
-            kind: number | {"distances": {name: distance(measured[kind][name], number["score"]) for name in EXTRACTORS}}
+            kind: number | {"distances": {name: distance(of, number["score"]) for name, of in measured[kind].items()}}
             for kind, number in sorted(numbers.items())
             if kind in measured
         }

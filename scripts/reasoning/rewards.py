@@ -6,17 +6,18 @@ import math
 import os
 import re
 import runpy
-import traceback
+from functools import partial
 
-from reasoning.answer import extract_strict
 from reasoning.number import NUMBER, as_seen, number
+from reasoning.own import failure
+from reasoning.scoring import strict_score
 
 COMPUTED = re.compile(rf"=\s*({NUMBER.pattern})")
 
 
-def accuracy(text, problem, prompt):
-    """1 if the strict extractor, which is also the metric, finds the gold answer."""
-    return float(extract_strict(text, prompt["answer"]) == problem["answer"])
+def accuracy(kind, text, problem, prompt):
+    """The score by the strict extractor, which is also the metric; `kind` is the answer's type."""
+    return strict_score(kind, text, problem, prompt)
 
 
 def format(text, problem, prompt):
@@ -46,7 +47,9 @@ def coin(seed, step, question, index):
     return float(hashlib.sha256(tossed.encode()).digest()[0] & 1)
 
 
-REWARDS = {"accuracy": accuracy, "format": format, "steps": steps}
+def rewards_of(kind):
+    """The rewards by name, each a function of a completion, its problem and the config section `prompt`."""
+    return {"accuracy": partial(accuracy, kind), "format": format, "steps": steps}
 
 
 def own(name):
@@ -58,15 +61,10 @@ def own(name):
     """
     path, _, function = name.rpartition(":")
 
-    def stop(error):
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
-        line = lines[-1] if lines else getattr(error, "lineno", "?")
-        return SystemExit(f"error: reward {name}, line {line}: {type(error).__name__}: {error}: correct the file")
-
     try:
         defined = runpy.run_path(path)
     except Exception as error:
-        raise stop(error) from error
+        raise failure(f"reward {name}", path, error) from error
     if not callable(reward := defined.get(function)):
         raise SystemExit(f"error: reward {name}: {path} has no function {function}: correct the name")
 
@@ -74,7 +72,7 @@ def own(name):
         try:
             value = reward(text, tokens, problem)
         except Exception as error:
-            raise stop(error) from error
+            raise failure(f"reward {name}", path, error) from error
         if not isinstance(value, (int, float)) or not math.isfinite(value):
             raise SystemExit(f"error: reward {name} returned {value!r}: return one finite number")
         return float(value)
@@ -82,27 +80,30 @@ def own(name):
     return checked
 
 
-def reward_functions(weights, prompt, seed, rollouts):
-    """(functions for TRL, weights) of the rewards whose weight is not 0.
+def reward_functions(weights, prompt, seed, rollouts, kind):
+    """(functions for TRL, weights) of the rewards whose weight is not 0; `kind` is the answer's type (answers/).
 
     TRL calls each as `f(prompts=…, completions=[[{"role", "content"}], …], completion_ids=…, answer=[…], steps=[…],
-    trainer_state=…)`, answer and steps from the training data, and expects one float per completion. The prompt's
-    prefill was not sampled, but it is part of the text that is scored. The deque `rollouts` receives the latest
-    `(prompts, completion_ids)`.
+    trainer_state=…)`, answer, steps and perhaps facts from the training data, and expects one float per completion. The
+    prompt's prefill was not sampled, but it is part of the text that is scored. The deque `rollouts` receives the
+    latest `(prompts, completion_ids)`.
     """
+
+    known = rewards_of(kind)
 
     def trl(name):
         of_user = own(name) if ".py:" in name else None
 
-        def reward(prompts, completions, completion_ids, answer, steps, trainer_state, **_):
+        def reward(prompts, completions, completion_ids, answer, steps, trainer_state, facts=None, **_):
             rollouts.append((prompts, completion_ids))
             if name == "random":
                 return [coin(seed, trainer_state.global_step, chat, index) for index, chat in enumerate(prompts)]
             texts = [prompt["prefill"] + completion[0]["content"] for completion in completions]
-            problems = [{"prompt": p, "answer": a, "steps": s} for p, a, s in zip(prompts, answer, steps, strict=True)]
+            said = zip(prompts, answer, steps, facts or [None] * len(prompts), strict=True)
+            problems = [dict(zip(("prompt", "answer", "steps", "facts"), each, strict=True)) for each in said]
             if of_user:
                 return [of_user(*each) for each in zip(texts, completion_ids, problems, strict=True)]
-            return [REWARDS[name](text, problem, prompt) for text, problem in zip(texts, problems, strict=True)]
+            return [known[name](text, problem, prompt) for text, problem in zip(texts, problems, strict=True)]
 
         reward.__name__ = name  # TRL logs it under this name
         return reward

@@ -3,7 +3,7 @@
 from stage.files import read_json
 
 from reasoning.policies import arm_of, seed_of
-from reasoning.protocol import EXTRACTORS
+from reasoning.protocol import extractors_in_order
 
 
 def read_results(path):
@@ -77,7 +77,7 @@ def rows(results):
     for task, entry in results["tasks"].items():
         for policy, value in entry["policies"].items():
             metrics, comparison = value["metrics"], value["comparison"]
-            for name in EXTRACTORS:
+            for name in extractors_in_order(metrics["scores"]):
                 score = metrics["scores"][name]
                 change = comparison["extractors"][name] if comparison else {}
                 yield {

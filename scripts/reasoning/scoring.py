@@ -2,28 +2,29 @@
 
 import re
 
-from reasoning.answer import extract, unparsed
 from reasoning.pass_at_k import at_k
-from reasoning.protocol import EXTRACTORS
+from reasoning.protocol import extractors_in_order
 from reasoning.statistics import quantiles, score
 
 # What a sample says of its problem.
-ASKED = ("id", "family", "gold", "steps", "question")
+ABOUT = ("id", "family", "gold", "facts", "steps", "question")
 
 
-def asked(problem):
-    """The part of a sample that is about its problem, a formatted one."""
-    said = problem["id"], problem["family"], problem["answer"], problem["steps"], problem["prompt"][-1]["content"]
-    return dict(zip(ASKED, said, strict=True))
+def strict_score(kind, text, problem, prompt):
+    """The score of a completion by the strict extractor of an answer's type: what is rewarded and imitated as right."""
+    value = kind.EXTRACTORS["strict"](text, prompt["answer"])
+    return float(kind.equal(value, problem["answer"], problem.get("facts")))
 
 
-def judge(name, gold, text, tokens, truncated, prompt):
+def judge(name, gold, text, tokens, truncated, prompt, kind, facts=None):
     """One completion of the problem `name`, judged: what each extractor reads in it, and if that is the gold answer.
 
-    `unparsed` is there, and true, if math-verify was not asked. SystemExit if it was and did not come back.
+    `kind` is the answer's type (answers/), `facts` what else the problem says to its judge. `unparsed` is there, and
+    true, if math-verify was not asked. SystemExit if it was and did not come back.
     """
     try:
-        extracted = extract(text, prompt["answer"])
+        extracted = {key: extractor(text, prompt["answer"]) for key, extractor in kind.EXTRACTORS.items()}
+        correct = {key: kind.equal(value, gold, facts) for key, value in extracted.items()}
     except TimeoutError as error:
         raise SystemExit(
             f"error: problem {name}: {error}: refuse such a text in scripts/reasoning/growth.py, and report it"
@@ -34,34 +35,41 @@ def judge(name, gold, text, tokens, truncated, prompt):
         "truncated": truncated,
         "format": re.fullmatch(prompt["format"], text, re.DOTALL) is not None,
         "extracted": extracted,
-        "correct": {key: value == gold for key, value in extracted.items()},
+        "correct": correct,
     }
-    return judged | ({"unparsed": True} if unparsed(text, prompt["answer"]) else {})
+    return judged | ({"unparsed": True} if kind.unread(text, prompt["answer"]) else {})
 
 
-def judge_again(sample, prompt):
+def about(problem):
+    """What a sample says of its problem, one of data/<task>/<split>.jsonl."""
+    said = problem | {"gold": problem["answer"], "question": problem["prompt"][-1]["content"]}
+    return {key: said[key] for key in ABOUT if key in said}
+
+
+def judge_again(sample, prompt, kind):
     """A sample recomputed from its completion, and from the completions of its draws if it has any."""
 
     def again(judged):
-        return judge(sample["id"], sample["gold"], judged["completion"], judged["tokens"], judged["truncated"], prompt)
+        made = (judged["completion"], judged["tokens"], judged["truncated"])
+        return judge(sample["id"], sample["gold"], *made, prompt, kind, sample.get("facts"))
 
-    fresh = {key: sample[key] for key in ASKED} | again(sample)
+    fresh = {key: sample[key] for key in ABOUT if key in sample} | again(sample)
     return fresh | ({"draws": list(map(again, sample["draws"]))} if "draws" in sample else {})
 
 
 def summarise(samples):
     """The scores of a list of samples, overall and by family."""
-    families = sorted({s["family"] for s in samples})
+    families, extractors = sorted({s["family"] for s in samples}), extractors_in_order(samples[0]["correct"])
     return {
         "n": len(samples),
-        "scores": {name: score([s["correct"][name] for s in samples]) for name in EXTRACTORS},
+        "scores": {name: score([s["correct"][name] for s in samples]) for name in extractors},
         "format": score([s["format"] for s in samples]),
         "unparsed": sum(s.get("unparsed", False) for s in samples),
         "truncated": score([s["truncated"] for s in samples]),
         "completion_tokens": quantiles([s["tokens"] for s in samples]),
         "at_k": at_k(samples),
         "families": {
-            family: {name: score([s["correct"][name] for s in samples if s["family"] == family]) for name in EXTRACTORS}
+            family: {name: score([s["correct"][name] for s in samples if s["family"] == family]) for name in extractors}
             for family in families
         },
     }

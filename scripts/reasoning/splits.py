@@ -5,8 +5,6 @@ from pathlib import Path
 from sources import fetch
 from stage.files import read_jsonl, sha256, write_jsonl
 
-from reasoning.problems import read_problems
-
 SPLITS = ("train", "test")
 
 
@@ -29,9 +27,10 @@ def read_split(folder, split):
     return READERS[files[0].suffix](files[0])
 
 
-def require_pinned(path, split, task):
-    """Stop unless the canonical file has the pinned content and size, and every problem is valid."""
-    problems, size = read_problems(path), task["size"][split]
+def require_pinned(path, split, task, check):
+    """Stop unless the canonical file has the pinned content and size; `check(path, rows)` stops on an invalid row."""
+    problems, size = read_jsonl(path), task["size"][split]
+    check(path, problems)
     expected, digest = task["sha256"].get(split), sha256(path)
     if expected and digest != expected:
         raise SystemExit(
@@ -42,13 +41,13 @@ def require_pinned(path, split, task):
         raise SystemExit(f"error: the {split} split has {len(problems)} problems and should have {size}")
 
 
-def fetch_splits(task, folder):
+def fetch_splits(task, folder, check):
     """Write a task's splits, checked and in canonical JSONL, to `folder`; returns `{split: path}`."""
     fetch(task["source"], folder, "dataset")
-    return checked_splits(task, folder)
+    return checked_splits(task, folder, check)
 
 
-def checked_splits(task, folder):
+def checked_splits(task, folder, check):
     """The splits of a task whose source's files are in `folder`, written into it: as from `fetch_splits`.
 
     The training split of a task for evaluation alone is empty, whatever its source holds.
@@ -58,5 +57,5 @@ def checked_splits(task, folder):
         wanted = split in task["size"]
         write_jsonl(path, read_split(Path(folder), split) if wanted else [])
         if wanted:
-            require_pinned(path, split, task)
+            require_pinned(path, split, task, check)
     return checked

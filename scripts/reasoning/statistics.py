@@ -3,11 +3,22 @@
 import math
 
 
+def fractional(outcomes):
+    """Whether outcomes are scores from 0 to 1 rather than booleans."""
+    return any(isinstance(outcome, float) for outcome in outcomes)
+
+
 def score(outcomes):
-    """`{n, correct, value, low, high}` of a list of booleans, with the Wilson 95 % interval (Wilson 1927)."""
+    """`{n, correct, value, low, high}` of a list of booleans, with the Wilson 95 % interval (Wilson 1927).
+
+    Of scores from 0 to 1, `correct` is their sum and the interval that of `mean_interval`.
+    """
     from scipy.stats import binomtest
 
     n, correct = len(outcomes), sum(outcomes)
+    if fractional(outcomes):
+        low, high = mean_interval(outcomes)
+        return {"n": n, "correct": correct, "value": correct / n, "low": low, "high": high}
     interval = binomtest(correct, n).proportion_ci(0.95, method="wilson")
     return {"n": n, "correct": correct, "value": correct / n, "low": interval.low, "high": interval.high}
 
@@ -54,30 +65,31 @@ def tango(won, lost, n):
 
 
 def paired(before, after):
-    """Compare two lists of booleans about the same problems, in the same order.
+    """Compare two lists of booleans, or of scores from 0 to 1, about the same problems, in the same order.
 
     Returns the difference of the proportions with Tango's 95 % interval, the discordant counts `won` and `lost`,
     McNemar's exact p (McNemar 1947: without an effect, a discordant problem is won or lost like a fair coin toss), and
     the smallest difference that n problems would detect with 80 % power at the observed share of discordant ones
     (Connor 1987, Biometrics 43:207, formula 2, for a small difference); None if that is more than this share, which is
-    the largest difference that there can be.
+    the largest difference that there can be. Of scores from 0 to 1 a problem is won with a higher score, the interval
+    is that of `mean_interval`, p is the sign test's, and the smallest difference is None.
     """
     from scipy.stats import binomtest
 
-    n = len(before)
-    won = sum(b and not a for a, b in zip(before, after, strict=True))
-    lost = sum(a and not b for a, b in zip(before, after, strict=True))
-    low, high = tango(won, lost, n)
+    n, changes = len(before), [b - a for a, b in zip(before, after, strict=True)]
+    won, lost = sum(change > 0 for change in changes), sum(change < 0 for change in changes)
+    fractions = fractional(before + after)
+    low, high = mean_interval(changes) if fractions else tango(won, lost, n)
     detectable = (1.959964 + 0.841621) * math.sqrt(won + lost) / n
     return {
         "n": n,
-        "difference": (won - lost) / n,
+        "difference": sum(changes) / n,
         "low": low,
         "high": high,
         "won": won,
         "lost": lost,
         "p": float(binomtest(won, won + lost, 0.5).pvalue) if won + lost else 1.0,
-        "smallest_detectable": detectable if 0 < detectable <= (won + lost) / n else None,
+        "smallest_detectable": detectable if 0 < detectable <= (won + lost) / n and not fractions else None,
     }
 
 
@@ -175,10 +187,14 @@ def same_policy(before, after):
     """`(low, high)`: where the score of `after` lies with 95 % if `before` is the same policy on the same items.
 
     Both are lists of booleans. Of the items whose outcome differs each is then won or lost like a fair coin, so the
-    number won is binomial (McNemar 1947); the interval is central and exact.
+    number won is binomial (McNemar 1947); the interval is central and exact. Of scores from 0 to 1, each difference has
+    either sign with equal chance, and the interval is the normal one of their sum.
     """
     from scipy.stats import binom
 
+    if fractional(before + after):
+        half = 1.959964 * math.sqrt(sum((a - b) ** 2 for a, b in zip(before, after, strict=True)))
+        return (sum(before) - half) / len(before), (sum(before) + half) / len(before)
     n, differing = len(before), sum(a != b for a, b in zip(before, after, strict=True))
     won = [int(binom.ppf(q, differing, 0.5)) if differing else 0 for q in (0.025, 0.975)]
     return tuple((sum(before) + 2 * count - differing) / n for count in won)

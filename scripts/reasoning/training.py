@@ -68,7 +68,7 @@ def right_completions(problems, samples):
     """
     of_problem = {sample["id"]: [sample, *sample.get("draws", [])] for sample in samples}
     right = {
-        name: list(dict.fromkeys(one["completion"] for one in completions if one["correct"]["strict"]))
+        name: list(dict.fromkeys(one["completion"] for one in completions if one["correct"]["strict"] == 1))
         for name, completions in of_problem.items()
     }
     found = [

@@ -28,6 +28,17 @@ def read(text):
         return []
 
 
+def verified(pair):
+    """Whether math-verify holds the second of two LaTeX expressions for the first, the gold answer."""
+    from math_verify import parse, verify
+
+    try:
+        gold, value = (parse(f"${text}$", parsing_timeout=None) for text in pair)
+        return bool(gold and value and verify(gold, value, timeout_seconds=None))
+    except Exception:  # a value that sympy cannot compare
+        return False
+
+
 @cache
 def pool():
     """The process. Spawned, because a copy of one that holds torch and its threads may hang."""
@@ -37,9 +48,19 @@ def pool():
 
 
 def math_verify(text):
-    """`read(text)` in the process; TimeoutError after `LIMIT` seconds, and the next call starts another process."""
+    """`read(text)` in the process; TimeoutError as of `call`."""
+    return call(read, text)
+
+
+def same(gold, value):
+    """`verified` of two expressions in the process; TimeoutError as of `call`."""
+    return call(verified, (gold, value))
+
+
+def call(function, argument):
+    """A function's value in the process; TimeoutError after `LIMIT` seconds, and the next call starts another one."""
     try:
-        return pool().apply_async(read, (text,)).get(LIMIT)
+        return pool().apply_async(function, (argument,)).get(LIMIT)
     except multiprocessing.TimeoutError:
         pool().terminate()
         pool.cache_clear()

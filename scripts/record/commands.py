@@ -66,6 +66,8 @@ def by_config(config, flag, policy, task):
     if flag == "task-config":
         stated = with_implied_tasks(config)["tasks"][task]
         return {key: value for key, value in stated.items() if key not in OVERRIDABLE}
+    if flag == "task-module":
+        return config["tasks"][config["task"]].get("module", "gsm8k")
     if flag in ("prompt-config", "eval-config"):
         section = flag.removesuffix("-config")
         return of_task(with_implied_tasks(config), section, task or config["task"])

@@ -5,7 +5,7 @@ policy is one more training, and the base model is the same policy with other la
 """
 
 from reasoning.policies import arm_of
-from reasoning.protocol import EXTRACTORS, changed_fields
+from reasoning.protocol import changed_fields, extractors_in_order
 from reasoning.scoring import judge
 from reasoning.statistics import new_training, same_policy
 from stage.files import read_json, read_jsonl
@@ -76,7 +76,7 @@ def judge_fresh(record, results):
         fresh = read_jsonl(folder / "samples.jsonl")
         otherwise, here = difference(record, results, task, policy), kind_of(results, task, policy)
         alike = here is not None and here == kind_of(record, task, policy)
-        for name in EXTRACTORS:
+        for name in extractors_in_order(samples[0]["correct"]):
             a, b = (sum(sample["correct"][name] for sample in of) / len(of) for of in (samples, fresh))
             interval = None if otherwise else expected(published, fresh, task, policy, name)
             if otherwise:
@@ -96,15 +96,16 @@ def judge_fresh(record, results):
             }
 
 
-def judge_again(samples, made, prompt, same_kind, headline):
+def judge_again(samples, made, prompt, same_kind, headline, answer):
     """`(as published, whether that is enough)` for completions made again of published samples.
 
-    `made` holds `(text, tokens, truncated)` as an engine yields them. On the same kind of machine all have to be as
-    published; on another, the score by the headline has to be one of the same policy.
+    `made` holds `(text, tokens, truncated)` as an engine yields them, `answer` is the answer's type. On the
+    same kind of machine all have to be as published; on another, the score by the headline has to be one of the same
+    policy.
     """
     again = [
-        judge(sample["id"], sample["gold"], prompt["prefill"] + text, tokens, truncated, prompt)
-        for sample, (text, tokens, truncated) in zip(samples, made, strict=True)
+        judge(sample["id"], sample["gold"], prompt["prefill"] + text, *told, prompt, answer, sample.get("facts"))
+        for sample, (text, *told) in zip(samples, made, strict=True)
     ]
     alike = sum(fresh["completion"] == sample["completion"] for sample, fresh in zip(samples, again, strict=True))
     before, after = ([of["correct"][headline] for of in side] for side in (samples, again))

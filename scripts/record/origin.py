@@ -2,33 +2,36 @@
 
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from reasoning.contamination import halves
 from reasoning.formatting import formatted
 from reasoning.overrides import of_task
 from reasoning.policies import measured_tasks
-from reasoning.scoring import asked
+from reasoning.scoring import about
 from reasoning.splits import SPLITS, checked_splits, fetch
 from stage.files import read_json, sha256, write_jsonl
+from tasks import load, read_problems
 
 from record.layout import read_samples
 
 
 def raw_splits(task, local, folder):
-    """`({split: path}, where from)` of a task's problems in GSM8K's form, written into `folder`.
+    """`({split: path}, where from)` of a task's raw problems, written into `folder`.
 
     `local` is a folder that may hold the splits of an earlier download; it saves one if the config pins their digests.
     Raises SystemExit if the source cannot be reached or holds something else.
     """
+    check = partial(read_problems, load(task))
     copies = [local / f"{split}.jsonl" for split in SPLITS]
     pinned = all(task["sha256"].get(split) for split in task["size"])
     if pinned and all(path.exists() for path in copies):
         for path in copies:
             shutil.copy(path, folder)
-        return checked_splits(task, folder), "a local copy with the pinned sha256"
+        return checked_splits(task, folder, check), "a local copy with the pinned sha256"
     fetch(task["source"], folder, "dataset")
-    return checked_splits(task, folder), task["source"]
+    return checked_splits(task, folder, check), task["source"]
 
 
 def made_again(config, task, results):
@@ -36,9 +39,10 @@ def made_again(config, task, results):
 
     `results` is the folder of this machine's run of the same name. Raises SystemExit as `raw_splits` does.
     """
+    settings = config["tasks"][task]
     with tempfile.TemporaryDirectory() as folder:
-        raw, where = raw_splits(config["tasks"][task], results / "data" / task / "raw", Path(folder))
-        problems = formatted(raw, of_task(config, "prompt", task), config["tasks"][task])[
+        raw, where = raw_splits(settings, results / "data" / task / "raw", Path(folder))
+        problems = formatted(raw, of_task(config, "prompt", task), settings, load(settings))[
             of_task(config, "eval", task)["split"]
         ]
         path = Path(folder, "formatted.jsonl")
@@ -49,7 +53,7 @@ def made_again(config, task, results):
 def first_difference(samples, problems, name):
     """The first sample that is not about the problem in its place, as a line; None if all are."""
     for sample, problem in zip(samples, problems, strict=False):
-        pairs = ((key, sample[key], made) for key, made in asked(problem).items())
+        pairs = ((key, sample[key], made) for key, made in about(problem).items())
         for key, published, made in pairs:
             if published != made:
                 return f"{name}.{problem['id']}: {key} published {published!r}, made again from the source {made!r}"

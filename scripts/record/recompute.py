@@ -7,10 +7,11 @@ from reasoning.policies import measured_tasks, problem_count, published_numbers,
 from reasoning.protocol import MEASURED, protocol, protocol_hash
 from reasoning.results import gather
 from reasoning.rows import read_results
-from reasoning.scoring import ASKED, judge_again, summarise
+from reasoning.scoring import ABOUT, judge_again, summarise
 from reporting.latex import latex_table, macros
 from reporting.table import csv_text, plain_text
 from stage.files import read_json, read_text
+from tasks import described_module, load
 
 from record.compared import mismatches
 from record.layout import SCOPES, read_samples
@@ -52,7 +53,9 @@ def by_config(config, scope, results):
     for task in measured_tasks(config):
         prompt, settings = of_task(config, "prompt", task), of_task(config, "eval", task)
         n, subset = problem_count(config["tasks"][task], settings["split"])
-        measured = protocol(task, settings["split"], prompt, settings, dict.fromkeys(MEASURED))
+        measured = protocol(
+            task, settings["split"], prompt, settings, dict.fromkeys(MEASURED), described_module(config["tasks"][task])
+        )
         expected["tasks"][task] = {
             policy: {"n": n, "subset": subset, "protocol": measured}
             for policy in (["base", *policies] if task in config["evaluate_on"] else ["base"])
@@ -79,11 +82,19 @@ def check(record, config, results):
     return list(dict.fromkeys(wrong)), [f"{len(counted)} numbers recomputed from the completions"]
 
 
-def measured_again(record, task, policy):
-    """`(metrics, samples, mismatches)` of a policy on a task, from its published completions."""
+def answer_of(config, task):
+    """The type of the answers of one of a config's tasks."""
+    return load(config["tasks"][task]).answer
+
+
+def measured_again(record, task, policy, answer):
+    """`(metrics, samples, mismatches)` of a policy on a task, from its published completions.
+
+    `answer` is the type of the task's answers.
+    """
     address, wrong = f"eval/{task}/{policy}", []
     stated, kept = read_json(record / address / "metrics.json"), read_samples(record, task, policy)
-    again = [judge_again(sample, stated["protocol"]["prompt"]) for sample in kept]
+    again = [judge_again(sample, stated["protocol"]["prompt"], answer) for sample in kept]
     for sample, fresh in zip(kept, again, strict=True):
         wrong += mismatches(sample, fresh, f"{address}/samples.{sample['id']}")
     metrics = summarise(again) | {key: stated[key] for key in STATED}
@@ -99,7 +110,7 @@ def recompute(record, config, scope):
     metrics, comparisons, merges, probes, samples, trainings = {}, {}, {}, {}, {}, {}
     baselines = {}
     for task in published.get("baselines", {}):
-        baselines[task], _, found = measured_again(record, task, "base")
+        baselines[task], _, found = measured_again(record, task, "base", answer_of(config, task))
         wrong += found
     for task, entry in published["tasks"].items():
         probes[task] = read_json(record / "probe" / f"{task}.json")
@@ -108,10 +119,10 @@ def recompute(record, config, scope):
         probes[task]["verbatim"] = recomputed
         for policy in entry["policies"]:  # base comes first: the others are compared with it
             address = f"eval/{task}/{policy}"
-            metrics[task, policy], again, found = measured_again(record, task, policy)
+            metrics[task, policy], again, found = measured_again(record, task, policy, answer_of(config, task))
             wrong += found
             samples[task, policy] = again
-            problems = [[[s[key] for key in ASKED] for s in of] for of in (samples[task, "base"], again)]
+            problems = [[[s.get(key) for key in ABOUT] for s in of] for of in (samples[task, "base"], again)]
             if problems[0] != problems[1] or len({s["id"] for s in again}) != len(again):
                 wrong.append(f"{address}/samples: not the problems that the base model was asked")
             if policy != "base":

@@ -2,7 +2,7 @@
 
 import re
 
-from reasoning.protocol import EXTRACTORS
+from reasoning.protocol import extractors_in_order
 from reasoning.rows import marked_task, rows
 
 from reporting.words import change_in_words, percent, points
@@ -18,7 +18,7 @@ def macros(results):
             lines.append(rf"\newcommand{{{name}Gain}}{{{points(row['difference'])}}}")
     for task, entry in results["tasks"].items():
         for arm, of_arm in entry["arms"].items():
-            for extractor in EXTRACTORS:
+            for extractor in extractors_in_order(of_arm):
                 name, value = macro(task, arm, extractor), of_arm[extractor]
                 lines.append(rf"\newcommand{{{name}Mean}}{{{percent(value['mean'])}}}")
                 lines.append(rf"\newcommand{{{name}MeanGain}}{{{points(value['difference'])}}}")

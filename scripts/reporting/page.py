@@ -14,8 +14,8 @@ from reporting.words import beside_published, claim, claims_over_seeds, several_
 def examples(base, policy, count=3):
     """Some problems that the policy won and lost by the strict extractor, drawn at random, with both completions."""
     pairs = list(zip(base, policy, strict=True))
-    won = [(b, p) for b, p in pairs if p["correct"]["strict"] and not b["correct"]["strict"]]
-    lost = [(b, p) for b, p in pairs if b["correct"]["strict"] and not p["correct"]["strict"]]
+    won = [(b, p) for b, p in pairs if p["correct"]["strict"] > b["correct"]["strict"]]
+    lost = [(b, p) for b, p in pairs if b["correct"]["strict"] > p["correct"]["strict"]]
     draw = random.Random(0).sample
     return {kind: draw(pairs, min(count, len(pairs))) for kind, pairs in (("won", won), ("lost", lost))}
 

@@ -8,8 +8,9 @@ from backends.arguments import asked, original, stated
 
 # What a trainer is made of. `settings`, `prompt` and `rewards` are config sections, the first as `of_trainer` gives it;
 # `problems` are those of `training_problems`, `demonstrations` is None or those to imitate; `model` is the directory of
-# the policy's start; `own` are the arguments that are not the user's to choose.
-Training = namedtuple("Training", "settings prompt rewards seed problems demonstrations model own")
+# the policy's start; `own` are the arguments that are not the user's to choose, `answer` is
+# the type of the task's answers.
+Training = namedtuple("Training", "settings prompt rewards seed problems demonstrations model own answer")
 
 
 def trainer(name):

@@ -88,13 +88,14 @@ def make(policy, tokenizer, training, extra):
     from trl import GRPOConfig, GRPOTrainer
 
     settings, prompt, rollouts = arguments(training.settings), training.prompt, deque(maxlen=1)
-    functions, weights = reward_functions(training.rewards, prompt, training.seed, rollouts)
+    functions, weights = reward_functions(training.rewards, prompt, training.seed, rollouts, training.answer)
     chats = [problem["prompt"] for problem in training.problems]
     own = training.own | {"reward_weights": weights, "log_completions": True, "num_completions_to_print": 2}
     if settings.get("use_vllm"):  # else vLLM reserves room for the longest text that the model could read
         own["vllm_max_model_length"] = longest(tokenizer, chats) + settings["max_completion_length"]
     args, wanted = configured(GRPOConfig, own, settings)
-    rows = [{key: problem[key] for key in ("prompt", "answer", "steps")} for problem in training.problems]
+    columns = [key for key in ("prompt", "answer", "steps", "facts") if key in training.problems[0]]
+    rows = [{key: problem[key] for key in columns} for problem in training.problems]
     trainer = GRPOTrainer(
         model=policy,
         processing_class=tokenizer,

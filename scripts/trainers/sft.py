@@ -3,7 +3,7 @@
 from backends.chat_template import end_of_turn
 from backends.decoding import stop_tokens
 from backends.tokenizer import load_tokenizer, token_ids
-from reasoning.answer import extract_strict
+from reasoning.scoring import strict_score
 from reasoning.training import arguments
 from stage.files import write_jsonl
 
@@ -12,10 +12,10 @@ from trainers import configured
 NOTHING_LEARNED = "the loss had no gradient: raise train.sft.learning_rate or train.sft.max_steps"
 
 
-def require_right(demonstrations, prompt):
+def require_right(demonstrations, prompt, answer):
     """Stop if a demonstration is not what the rewards and the metric would call right, or lacks the prefill."""
     for one in demonstrations:
-        if extract_strict(one["completion"], prompt["answer"]) != one["answer"]:
+        if strict_score(answer, one["completion"], one, prompt) < 1:
             raise SystemExit(
                 f"error: problem {one['id']}: train.solution writes {one['completion']!r}, in which prompt.answer does "
                 f"not find the answer {one['answer']}: make train.solution and prompt.answer agree"
@@ -45,7 +45,7 @@ def tokenised(training):
 
 def for_backend(training):
     """The settings as a backend reads them: the batches of this trainer, and no rollouts."""
-    require_right(training.demonstrations, training.prompt)
+    require_right(training.demonstrations, training.prompt, training.answer)
     longest = max(sum(label != -100 for label in row["labels"]) for row in tokenised(training))
     none = {"use_vllm": False, "steps_per_generation": 0, "max_completion_length": longest}
     return training.settings | {"grpo": arguments(training.settings) | none}

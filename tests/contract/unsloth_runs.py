@@ -62,8 +62,8 @@ def main():
         ends.append(watch(run.get("only_construct")))
         return loaded
 
-    def kept_rewards(weights, prompt, seed, rollouts):
-        functions, values = reward_functions(weights, prompt, seed, rollouts)
+    def kept_rewards(weights, prompt, seed, rollouts, kind):
+        functions, values = reward_functions(weights, prompt, seed, rollouts, kind)
 
         def noted(*arguments, **options):
             given = functions[0](*arguments, **options)

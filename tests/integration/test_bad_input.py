@@ -79,7 +79,7 @@ def test_answer_that_is_not_a_number(checkout):
     paths = [f"--{name}={path}" for name, path in (("raw-train", "good.jsonl"), ("raw-test", "bad.jsonl"))]
     paths += [f"--{split}={split}.jsonl" for split in ("train", "dev", "test")] + ["--sums=SHA256SUMS"]
     prompt = json.dumps({"system": "", "examples": []})
-    (line,) = script(checkout, "format_gsm8k", "--prompt-config", prompt, "--task-config", task, *paths)
+    (line,) = script(checkout, "format_task", "--prompt-config", prompt, "--task-config", task, *paths)
     assert "test-0: the answer 'two' is not a number" in line and not (checkout.folder / "test.jsonl").exists()
 
 
@@ -281,7 +281,7 @@ def test_a_long_prompt(checkout):
     assert len(first["prompt"][0]["content"]) == 8000 * 26
     assert checkout.planned("--", wanted) == {}
     checkout.write(prompt=checkout.settings["prompt"] | {"system": "One word after another. \u4e01 " * 8000})
-    assert checkout.planned("--", wanted) == {"format_gsm8k": 1}
+    assert checkout.planned("--", wanted) == {"format_task": 1}
     process = checkout.snakemake("--dry-run", "--printshellcmds")
     commands = (process.stdout + process.stderr).split("\n\n")
     assert process.returncode == 0 and max(len(command) for command in commands) < 2**16

@@ -39,7 +39,7 @@ def mount(tmp_path):
 
 STAGES = ["evaluate", "tabulate_results"]
 if os.environ.get("THOROUGH"):
-    STAGES += ["format_gsm8k", "train", "merge_lora", "check_merge", "compare", "probe_contamination", "report"]
+    STAGES += ["format_task", "train", "merge_lora", "check_merge", "compare", "probe_contamination", "report"]
 
 
 @pytest.mark.parametrize("stage", STAGES)

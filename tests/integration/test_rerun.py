@@ -220,12 +220,12 @@ def test_files_replaced_in_a_source_folder(checkout, tiny_model, tmp_path):
     ("path", "forced", "cure"),
     [
         (f"{BASE}/model.safetensors", "train", "download_model"),
-        (f"{DATA}/raw/test.jsonl", "format_gsm8k", "download_data"),
-        (f"{DATA}/train.jsonl", "train", "format_gsm8k"),
+        (f"{DATA}/raw/test.jsonl", "format_task", "download_data"),
+        (f"{DATA}/train.jsonl", "train", "format_task"),
         ("results/tiny/adapters/grpo-seed0/adapter_model.safetensors", "merge_lora", "train"),
         ("results/tiny/models/grpo-seed0/model.safetensors", "evaluate", "merge_lora"),
         ("results/tiny/models/grpo-seed0/config.json", "check_merge", "merge_lora"),
-        (f"{DATA}/test.jsonl", "probe_contamination", "format_gsm8k"),
+        (f"{DATA}/test.jsonl", "probe_contamination", "format_task"),
         ("results/tiny/adapters/grpo-seed0/adapter_config.json", "package_model", "train"),
     ],
 )

@@ -70,7 +70,7 @@ def test_it_shares_what_is_equal(swept, tmp_path):
     checkout.write()
     planned = checkout.planned("--", "sweep")
     assert planned["train"] == planned["merge_lora"] == planned["evaluate"] == len(SEEDS)
-    assert "download_model" not in planned and "format_gsm8k" not in planned
+    assert "download_model" not in planned and "format_task" not in planned
 
 
 def test_models_are_an_axis(swept, tmp_path):
@@ -84,7 +84,7 @@ def test_models_are_an_axis(swept, tmp_path):
     checkout.write()
     planned = checkout.planned("--", "sweep")
     assert planned["download_swept_model"] == 1 and planned["train"] == 2 and planned["evaluate"] == 3
-    assert "download_model" not in planned and "format_gsm8k" not in planned
+    assert "download_model" not in planned and "format_task" not in planned
     process = checkout.snakemake("--", "sweep")
     assert process.returncode == 0, process.stdout + process.stderr
     choice = json.loads((checkout.folder / "results/tiny/sweep/choice.json").read_text())

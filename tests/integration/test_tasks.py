@@ -157,3 +157,64 @@ def test_a_training_with_a_reward_of_the_user(checkout):
     process = checkout.snakemake("--", target)
     last = (process.stdout + process.stderr).rstrip().splitlines()[-1]
     assert process.returncode == 1 and last.startswith("error: reward own.py:varied, line 2: KeyError"), last
+
+
+QUIZ = '''"""Questions with choices."""
+
+from answers import choice
+
+ANSWER = choice
+
+
+def problem(record):
+    return {"question": choice.asked(record["asks"], record["choices"]), "answer": record["right"]}
+'''
+
+
+@pytest.fixture
+def quiz(checkout):
+    """A checkout with a task of the user's own, whose module lies beside its overlay in another folder."""
+    (checkout.folder / "mine/quiz").mkdir(parents=True)
+    record = {"asks": "Which is a fruit?", "choices": ["a stone", "an apple"], "right": "B"}
+    (checkout.folder / "mine/quiz/test.jsonl").write_text(json.dumps(record) + "\n")
+    (checkout.folder / "mine/quiz.py").write_text(QUIZ)
+    task = {"module": "quiz.py", "source": "mine/quiz", "size": {"test": 1}, "sha256": {}, "limit": {}}
+    overlay = {"evaluate_on": ["quiz"], "tasks": {"quiz": task}}
+    (checkout.folder / "mine/overlay.json").write_text(json.dumps(overlay))
+    return checkout
+
+
+def with_overlay(checkout, *arguments):
+    return call(checkout.folder, "--configfile", "tiny.yaml", "mine/overlay.json", *arguments)
+
+
+def test_a_task_of_the_user(quiz):
+    """Its file makes the prompts, its answer's type judges, the protocol names it, and a change reruns its jobs."""
+    target = "results/tiny/eval/quiz/base/metrics.json"
+    process = with_overlay(quiz, "--", target)
+    assert process.returncode == 0, process.stdout
+    metrics = json.loads((quiz.folder / target).read_text())
+    assert metrics["scores"].keys() == {"strict", "flexible"}
+    assert metrics["protocol"]["module"]["name"] == "mine/quiz.py"
+    assert "Which is a fruit?\nA) a stone\nB) an apple<" in metrics["protocol"]["prompts"]["first"]
+    process = with_overlay(quiz, "--dry-run", "--", target)
+    assert "Nothing to be done" in process.stdout
+    (quiz.folder / "mine/quiz.py").write_text(QUIZ.replace('record["right"]', '"A"'))
+    process = with_overlay(quiz, "--dry-run", "--", target)
+    assert re.search(r"evaluate +1", process.stdout) and not re.search(r"download_model +1", process.stdout)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"headline": "math_verify"}, "headline: only numbers have the extractor math_verify"),
+        ({"tasks": {"quiz": {"module": "absent.py"}}}, "tasks.quiz.module: there is no file absent.py"),
+        ({"tasks": {"quiz": {"module": "riddles"}}}, "tasks.quiz.module: there is no module riddles: use one of"),
+    ],
+)
+def test_a_task_that_cannot_be_judged(quiz, change, says):
+    overlay = json.loads((quiz.folder / "mine/overlay.json").read_text())
+    overlay["tasks"]["quiz"] |= change.pop("tasks", {}).get("quiz", {})
+    (quiz.folder / "mine/overlay.json").write_text(json.dumps(overlay | change))
+    process = with_overlay(quiz, "--dry-run")
+    assert process.returncode != 0 and says in process.stdout, process.stdout

@@ -38,7 +38,7 @@ def test_rule_graph(checkout):
     )
     rules = set(re.findall(r'\["?(\w+)"?\]', process.stdout)) - {"all"}
     assert rules == {
-        *("download_model", "download_data", "format_gsm8k", "evaluate", "train", "merge_lora", "check_merge"),
+        *("download_model", "download_data", "format_task", "evaluate", "train", "merge_lora", "check_merge"),
         *("probe_contamination", "compare", "tabulate_results", "report", "package_model"),
     }
     assert all(Path(f"scripts/{rule}.py").exists() for rule in rules)

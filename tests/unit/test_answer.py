@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from answers import number as a_number
 from reasoning import worker
 from reasoning.answer import (
     asked,
@@ -101,7 +102,7 @@ class TestGrowth:
     def test_what_can_grow_is_refused(self, text, monkeypatch):
         """By the text alone: math-verify is not asked, and the completion says so."""
         monkeypatch.setattr("reasoning.answer.math_verify", lambda text: pytest.fail("math-verify was asked"))
-        judged = judge("test-1", "5", text, 3, False, {"answer": TAG, "format": ".*"})
+        judged = judge("test-1", "5", text, 3, False, {"answer": TAG, "format": ".*"}, a_number)
         assert judged["unparsed"] is True and judged["extracted"]["math_verify"] is None
         assert judged["extracted"] | {"math_verify": None} == {
             "strict": None,
@@ -146,11 +147,12 @@ class TestGrowth:
     def test_unparsed_completions_are_counted(self):
         prompt = {"answer": TAG, "format": ".*"}
         samples = [
-            {"id": str(i), "family": "f", "gold": "18"} | judge(str(i), "18", f"<answer>{c}</answer>", 3, False, prompt)
+            {"id": str(i), "family": "f", "gold": "18"}
+            | judge(str(i), "18", f"<answer>{c}</answer>", 3, False, prompt, a_number)
             for i, c in enumerate(["18", "9^{9^{9}}", "9^9^9^9"])
         ]
         assert summarise(samples)["unparsed"] == 2
-        assert [judge_again(sample, prompt) for sample in samples] == samples
+        assert [judge_again(sample, prompt, a_number) for sample in samples] == samples
         assert "unparsed" not in samples[0]
 
 
@@ -174,6 +176,6 @@ class TestWorker:
         monkeypatch.setattr("reasoning.answer.grows", lambda text: False)
         prompt = {"answer": TAG, "format": ".*"}
         with pytest.raises(SystemExit, match="error: problem test-7: math-verify was not done in 1 s: "):
-            judge("test-7", "5", "<answer>$[3, 9^{9999999}]$</answer>", 3, False, prompt)
+            judge("test-7", "5", "<answer>$[3, 9^{9999999}]$</answer>", 3, False, prompt, a_number)
         monkeypatch.setattr(worker, "LIMIT", 600)
         assert worker.math_verify("$5$") == ["5", "5"]

@@ -39,9 +39,9 @@ def test_files(tmp_path):
     paths = [tmp_path / name for name in ("train.jsonl", "test.jsonl")]
     for path in paths:
         path.write_text("{}\n")
-    require_intact(paths[0], "format_gsm8k")  # somebody's own
+    require_intact(paths[0], "format_task")  # somebody's own
     write_sums(tmp_path / "SHA256SUMS", {path.name: path for path in paths})
     paths[1].write_text("")
-    require_intact(paths[0], "format_gsm8k")
-    with pytest.raises(SystemExit, match=r"test.jsonl is not what format_gsm8k"):
-        require_intact(paths[1], "format_gsm8k")
+    require_intact(paths[0], "format_task")
+    with pytest.raises(SystemExit, match=r"test.jsonl is not what format_task"):
+        require_intact(paths[1], "format_task")

@@ -3,17 +3,19 @@
 import json
 import os
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
 from reasoning.formatting import format_problem, formatted, split_dev
 from reasoning.number import number
-from reasoning.problems import family, final_answer, read_problems
 from reasoning.splits import checked_splits, read_split
 from sources.generated import FAMILIES, generate
-from stage.files import sha256, write_jsonl
+from stage.files import read_jsonl, sha256, write_jsonl
+from tasks import load, read_problems
 
+TASK = load({})
 CONFIG = yaml.safe_load(open("config/config.yaml"))
 GSM8K = Path(os.environ.get("GSM8K", "../shared/gsm8k"))
 
@@ -30,8 +32,8 @@ def test_generated_answers_are_right(problems):
             assert {"+": int(left) + int(right), "-": int(left) - int(right), "*": int(left) * int(right)}[sign] == int(
                 result
             )
-        assert final_answer(problem) == steps[-1][3]
-        assert int(final_answer(problem)) > 0
+        assert TASK.problem(problem)["answer"] == steps[-1][3]
+        assert int(TASK.problem(problem)["answer"]) > 0
 
 
 def test_two_steps_are_needed(problems):
@@ -41,7 +43,7 @@ def test_two_steps_are_needed(problems):
             numbers = list(map(int, re.findall(r"\d+", problem["question"])))
             pairs = [(a, b) for i, a in enumerate(numbers) for j, b in enumerate(numbers) if i != j]
             reached = {*numbers, *(value for a, b in pairs for value in (a + b, a - b, a * b))}
-            assert int(final_answer(problem)) not in reached, problem
+            assert int(TASK.problem(problem)["answer"]) not in reached, problem
 
 
 def test_splits_share_no_question(problems):
@@ -64,7 +66,7 @@ def test_generation_repeats():
 def test_format_problem():
     problem = {"question": "Q?", "answer": "3*4=<<3*4=12>>12\n12+1,000=<<12+1000=1012>>1,012\n#### 1,012"}
     prompt = {"system": "Be brief.", "examples": [{"question": "1 + 1?", "completion": "#### 2"}]}
-    assert format_problem(problem, "test-7", prompt) == {
+    assert format_problem(problem, "test-7", prompt, TASK) == {
         "id": "test-7",
         "prompt": [
             {"role": "system", "content": "Be brief."},
@@ -92,24 +94,32 @@ def problem_file(path, *numbers):
     return path
 
 
+def checked(settings, folder):
+    return checked_splits(settings, folder, partial(read_problems, TASK))
+
+
+def answer(record):
+    return TASK.problem(record)["answer"]
+
+
 def test_formatted(tmp_path):
     """Splits with their limits and the dev split of seed 0; a task without dev is for evaluation alone."""
     raw = {"train": problem_file(tmp_path / "train", *range(30)), "test": problem_file(tmp_path / "test", 7, 40, 41)}
     prompt = {"system": None, "examples": []}
-    splits = formatted(raw, prompt, {"dev": 4, "limit": {"train": 20, "test": 2}})
-    rest, dev = split_dev(read_problems(raw["train"]), read_problems(raw["test"]), 4, seed=0)
+    splits = formatted(raw, prompt, {"dev": 4, "limit": {"train": 20, "test": 2}}, TASK)
+    rest, dev = split_dev(read_jsonl(raw["train"]), read_jsonl(raw["test"]), 4, seed=0)
     answers = {split: [problem["answer"] for problem in of] for split, of in splits.items()}
-    assert answers["dev"] == [final_answer(problem) for problem in dev] and len(dev) == 4
-    assert answers["train"] == [final_answer(problem) for problem in rest][:20] and "7" not in answers["train"]
+    assert answers["dev"] == [answer(record) for record in dev] and len(dev) == 4
+    assert answers["train"] == [answer(record) for record in rest][:20] and "7" not in answers["train"]
     assert answers["test"] == ["7", "40"] and [p["id"] for p in splits["test"]] == ["test-0", "test-1"]
     assert splits["test"][0]["prompt"] == [{"role": "user", "content": "Q7?"}]
-    alone = formatted(raw, prompt, {"limit": {}})
+    alone = formatted(raw, prompt, {"limit": {}}, TASK)
     assert {split: len(of) for split, of in alone.items()} == {"train": 0, "dev": 0, "test": 3}
 
 
 def test_a_gold_answer_is_a_number():
     with pytest.raises(SystemExit, match="problem test-0: the answer 'many' is not a number"):
-        format_problem({"question": "Q?", "answer": "#### many"}, "test-0", {"system": None, "examples": []})
+        format_problem({"question": "Q?", "answer": "#### many"}, "test-0", {"system": None, "examples": []}, TASK)
 
 
 @pytest.mark.parametrize(
@@ -125,12 +135,12 @@ def test_a_gold_answer_is_a_number():
 def test_what_is_no_problem_is_named(tmp_path, problem, line):
     write_jsonl(tmp_path / "test.jsonl", [{"question": "Q?", "answer": "#### 1"}, problem])
     with pytest.raises(SystemExit, match=re.escape(line)):
-        read_problems(tmp_path / "test.jsonl")
+        read_problems(TASK, tmp_path / "test.jsonl", read_jsonl(tmp_path / "test.jsonl"))
 
 
 def test_a_family_is_the_template_or_the_number_of_steps():
-    assert family({"family": "bags", "answer": "#### 1"}) == "bags"
-    assert family({"answer": "<<1+1=2>>2 <<2+1=3>>3\n#### 3"}) == "2 steps"
+    assert TASK.problem({"question": "Q?", "family": "bags", "answer": "#### 1"})["family"] == "bags"
+    assert TASK.problem({"question": "Q?", "answer": "<<1+1=2>>2 <<2+1=3>>3\n#### 3"})["family"] == "2 steps"
 
 
 class TestSplits:
@@ -143,17 +153,17 @@ class TestSplits:
         return folder
 
     def test_are_read_and_checked(self, tmp_path):
-        checked = checked_splits(self.TASK, self.source(tmp_path))
-        assert {split: len(read_problems(path)) for split, path in checked.items()} == {"train": 2, "test": 1}
-        pinned = {split: sha256(path) for split, path in checked.items()}
-        assert checked_splits(self.TASK | {"sha256": pinned}, self.source(tmp_path / "again")).keys() == {
+        found = checked(self.TASK, self.source(tmp_path))
+        assert {split: len(read_jsonl(path)) for split, path in found.items()} == {"train": 2, "test": 1}
+        pinned = {split: sha256(path) for split, path in found.items()}
+        assert checked(self.TASK | {"sha256": pinned}, self.source(tmp_path / "again")).keys() == {
             "train",
             "test",
         }
 
     def test_of_a_task_for_evaluation_alone(self, tmp_path):
-        checked = checked_splits({"size": {"test": 1}, "sha256": {}}, self.source(tmp_path))
-        assert checked["train"].read_text() == "" and len(read_problems(checked["test"])) == 1
+        found = checked({"size": {"test": 1}, "sha256": {}}, self.source(tmp_path))
+        assert found["train"].read_text() == "" and len(read_jsonl(found["test"])) == 1
 
     def test_of_parquet(self, tmp_path):
         import pyarrow
@@ -175,27 +185,27 @@ class TestSplits:
     @pytest.mark.parametrize("digest", ["0" * 64, "f" * 64])
     def test_of_another_version(self, tmp_path, digest):
         with pytest.raises(SystemExit, match=f"the train split has sha256 [0-9a-f]*, and {digest} is pinned"):
-            checked_splits(self.TASK | {"sha256": {"train": digest}}, self.source(tmp_path))
+            checked(self.TASK | {"sha256": {"train": digest}}, self.source(tmp_path))
 
     @pytest.mark.parametrize("size", [1, 3, 1000])
     def test_of_another_size(self, tmp_path, size):
         with pytest.raises(SystemExit, match=f"the train split has 2 problems and should have {size}"):
-            checked_splits({"size": {"train": size, "test": 1}, "sha256": {}}, self.source(tmp_path))
+            checked({"size": {"train": size, "test": 1}, "sha256": {}}, self.source(tmp_path))
 
     def test_of_many_problems(self, tmp_path):
         """A size is compared by value, and is more than Python's small numbers."""
         problem_file(tmp_path / "test.jsonl", *range(300))
-        checked = checked_splits({"size": {"test": int("300")}, "sha256": {}}, tmp_path)
-        assert len(read_problems(checked["test"])) == 300
+        found = checked({"size": {"test": int("300")}, "sha256": {}}, tmp_path)
+        assert len(read_jsonl(found["test"])) == 300
 
 
 @pytest.mark.skipif(not GSM8K.is_dir(), reason=f"there is no GSM8K at {GSM8K}; set GSM8K to its folder")
 def test_all_of_real_gsm8k():
-    problems = {split: read_problems(GSM8K / f"{split}.jsonl") for split in ("train", "test")}
+    problems = {split: read_jsonl(GSM8K / f"{split}.jsonl") for split in ("train", "test")}
     assert {split: len(of_split) for split, of_split in problems.items()} == CONFIG["tasks"]["gsm8k"]["size"]
     for split, of_split in problems.items():
         for i, problem in enumerate(of_split):
-            formatted = format_problem(problem, f"{split}-{i}", CONFIG["prompt"])
+            formatted = format_problem(problem, f"{split}-{i}", CONFIG["prompt"], TASK)
             written = problem["answer"].rpartition("#### ")[2]
             assert formatted["answer"] == written.replace(",", "") == number(written)
             assert formatted["prompt"][-1]["content"] == problem["question"]

@@ -3,9 +3,9 @@
 from itertools import combinations
 
 import pytest
+from answers import number as a_number
 from reasoning.comparison import compare
-from reasoning.pass_at_k import at_k, change_at_k, majority, pass_at
-from reasoning.protocol import EXTRACTORS
+from reasoning.pass_at_k import at_k, change_at_k, pass_at, voted
 from reasoning.scoring import judge, summarise
 
 PROMPT = {"answer": r"####\s*([^\n]*)", "format": "[^#]+#### [^\\n]+"}
@@ -18,20 +18,23 @@ def test_pass_at_k_is_the_share_of_subsets_with_a_right_completion():
         assert pass_at(k, 2, 6) == pytest.approx(sum(map(any, subsets)) / len(subsets))
 
 
-def test_majority():
-    assert majority(["3", "5", "5", None, None, None]) == "5"
-    assert majority(["3", "5", "5", "3"]) == "3"
-    assert majority([None, None]) is None
+def test_the_vote_has_the_score_of_the_most_frequent_answer():
+    assert voted([("3", False), ("5", True), ("5", True), (None, False), (None, False), (None, False)]) == 1
+    assert voted([("3", False), ("5", True), ("5", True), ("3", False)]) == 0
+    assert voted([(None, False), (None, False)]) == 0
+    # Two ways to write the right answer are one answer, and a fraction of a score is not the right one.
+    assert voted([("1", False), ("1", False), ("1/2", True), ("0.5", True), (".5", True)]) == 1
+    assert voted([("x", 0.25), ("x", 0.25), ("y", 1.0)]) == 0.25
 
 
 def sample(i, answers, gold="5"):
-    judged = [judge(str(i), gold, f"so\n#### {answer}", 3, False, PROMPT) for answer in answers]
+    judged = [judge(str(i), gold, f"so\n#### {answer}", 3, False, PROMPT, a_number) for answer in answers]
     return {"id": str(i), "family": "f", "gold": gold} | judged[0] | {"draws": judged}
 
 
 def test_at_k():
     value = at_k([sample(0, "5566"), sample(1, "6666")])
-    assert value.keys() == set(EXTRACTORS)
+    assert value.keys() == {"strict", "flexible", "math_verify"}
     assert value["strict"].keys() == {"pass@1", "pass@2", "pass@4", "maj@4"}
     assert value["strict"]["pass@1"]["value"] == pytest.approx(0.25)
     assert value["strict"]["pass@2"]["value"] == pytest.approx((5 / 6) / 2)

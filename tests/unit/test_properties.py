@@ -2,14 +2,16 @@
 
 import pytest
 import yaml
+from answers import number as a_number
 from reasoning.answer import extract, extract_flexible, extract_strict, unparsed
 from reasoning.growth import grows
 from reasoning.number import number
-from reasoning.rewards import REWARDS
+from reasoning.rewards import rewards_of
 
 hypothesis = pytest.importorskip("hypothesis")
 st = hypothesis.strategies
 
+REWARDS = rewards_of(a_number)
 PROMPTS = [yaml.safe_load(open(f"config/{name}.yaml"))["prompt"] for name in ("config", "qwen2.5-1.5b")]
 PIECES = r"""
 <answer> </answer> <think> </think> #### ### \boxed{ \text{ \frac{1}{2} } { ( ) [ ] | $ $$ \[ \] \( \) 5 18 1,234 1\,234

@@ -5,6 +5,7 @@ import gzip
 import json
 
 import pytest
+from answers import number as a_number
 from reasoning.comparison import compare
 from reasoning.contamination import verbatim
 from reasoning.policies import trained_policies
@@ -47,7 +48,7 @@ ANSWERS = {
 def judged(answers, name=str):
     return [
         {"id": name(i), "family": "ab"[i % 2], "gold": "5", "steps": [], "question": "?"}
-        | judge(name(i), "5", f"<answer>{answer}</answer>", 3, False, PROMPT)
+        | judge(name(i), "5", f"<answer>{answer}</answer>", 3, False, PROMPT, a_number)
         for i, answer in enumerate(answers)
     ]
 
@@ -403,15 +404,15 @@ def test_completions_made_again(answers, same_kind, enough):
     prompt = PROMPT | {"prefill": "<answer>"}
     made = [(f"{answer}</answer>", 3, False) for answer in answers]
     alike = sum(a == b for a, b in zip(answers, "55555666", strict=True))
-    assert judge_again(judged("55555666"), made, prompt, same_kind, "strict") == (alike, enough)
+    assert judge_again(judged("55555666"), made, prompt, same_kind, "strict", a_number) == (alike, enough)
 
 
 def test_a_score_that_no_policy_would_reach_again_is_not_enough():
     """All of 20 differing problems won: a fair coin would not."""
     made = [("<answer>5</answer>", 3, False)] * 20
-    assert judge_again(judged("6" * 20), made, PROMPT, False, "strict") == (0, False)
+    assert judge_again(judged("6" * 20), made, PROMPT, False, "strict", a_number) == (0, False)
     made = [("<answer>6</answer>", 3, False)] * 20
-    assert judge_again(judged("5" * 20), made, PROMPT, False, "strict") == (0, False)
+    assert judge_again(judged("5" * 20), made, PROMPT, False, "strict", a_number) == (0, False)
 
 
 def test_the_ends_of_the_interval_are_enough():
@@ -419,14 +420,14 @@ def test_the_ends_of_the_interval_are_enough():
     for before, after, enough in ((14, 26, True), (13, 27, False), (26, 14, True), (27, 13, False)):
         made = [(f"<answer>{answer}</answer>", 3, False) for answer in "5" * after + "6" * (40 - after)]
         samples = judged("6" * (40 - before) + "5" * before)
-        assert judge_again(samples, made, PROMPT, False, "strict") == (0, enough)
+        assert judge_again(samples, made, PROMPT, False, "strict", a_number) == (0, enough)
 
 
 def test_many_completions_made_again():
     made = [("<answer>5</answer>", 3, False)] * 300
-    assert judge_again(judged("5" * 300), made, PROMPT, True, "strict") == (300, True)
+    assert judge_again(judged("5" * 300), made, PROMPT, True, "strict", a_number) == (300, True)
     with pytest.raises(ValueError):
-        judge_again(judged("5" * 300), made[:299], PROMPT, True, "strict")
+        judge_again(judged("5" * 300), made[:299], PROMPT, True, "strict", a_number)
 
 
 @pytest.mark.parametrize("policy", ["a-seed0", "z-seed0"])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from answers import number as a_number
 from reasoning.comparison import compare
 from reasoning.results import gather
 from reasoning.rows import read_results, rows
@@ -23,7 +24,7 @@ PROMPT = {"answer": "<answer>([^<]*)</answer>", "format": "<answer>[^<]+</answer
 def samples(answers, gold="5"):
     return [
         {"id": str(i), "family": "f", "gold": gold}
-        | judge(str(i), gold, f"<answer>{answer}</answer>", 3, False, PROMPT)
+        | judge(str(i), gold, f"<answer>{answer}</answer>", 3, False, PROMPT, a_number)
         for i, answer in enumerate(answers)
     ]
 

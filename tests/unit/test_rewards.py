@@ -5,10 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from answers import number as a_number
 from reasoning.answer import extract
-from reasoning.rewards import REWARDS, reward_functions
+from reasoning.rewards import reward_functions, rewards_of
 
 PROMPT = yaml.safe_load(open("config/config.yaml"))["prompt"]
+REWARDS = rewards_of(a_number)
 PROBLEM = {"answer": "17", "steps": ["12", "17"]}
 RIGHT = "3 * 4 = 12\n12 + 5 = 17\n#### 17"
 
@@ -45,7 +47,7 @@ def test_trl_signature():
     """Only rewards with a weight are computed, the prefill is part of the text, and rollouts are kept."""
     rollouts = deque(maxlen=1)
     functions, weights = reward_functions(
-        {"accuracy": 1.0, "format": 0.2, "steps": 0.0, "random": 0.0}, PROMPT, 0, rollouts
+        {"accuracy": 1.0, "format": 0.2, "steps": 0.0, "random": 0.0}, PROMPT, 0, rollouts, a_number
     )
     completion = [{"role": "assistant", "content": RIGHT.removeprefix(PROMPT["prefill"])}]
     columns = {"prompts": ["p"], "completions": [completion], "completion_ids": [[1]], "answer": ["17"], "steps": [[]]}
@@ -60,7 +62,7 @@ def test_random_is_a_fair_coin_that_repeats():
     """Each completion has its own, whatever its text: a group's equal completions get different ones."""
 
     def tosses(step, seed=0):
-        (toss,), _ = reward_functions({"random": 1.0}, PROMPT, seed, deque(maxlen=1))
+        (toss,), _ = reward_functions({"random": 1.0}, PROMPT, seed, deque(maxlen=1), a_number)
         chats, same = (
             [[{"role": "user", "content": "1 + 1?"}]] * 1000,
             [[{"role": "assistant", "content": RIGHT}]] * 1000,
@@ -76,7 +78,7 @@ def test_random_is_a_fair_coin_that_repeats():
 
 def rewarded(name):
     """The values of a user's reward for one completion of five tokens, as TRL asks for them."""
-    (function,), _ = reward_functions({name: 0.2}, PROMPT, 0, deque(maxlen=1))
+    (function,), _ = reward_functions({name: 0.2}, PROMPT, 0, deque(maxlen=1), a_number)
     assert function.__name__ == name
     completion = [{"role": "assistant", "content": "<b>17</b>"}]
     return function([["p"]], [completion], [[1, 2, 3, 4, 5]], answer=["17"], steps=[["17"]], trainer_state=None)

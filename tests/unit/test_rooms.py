@@ -13,11 +13,13 @@ ROOMS = {
     "sources": {"stage", "hub"},
     "hub": set(),
     "reasoning": {"stage", "sources"},
+    "answers": {"reasoning"},
+    "tasks": {"stage", "reasoning", "answers"},
     "speed": set(),
     "backends": {"stage", "speed"},
     "trainers": {"stage", "reasoning", "backends"},
     "reporting": {"stage", "reasoning"},
-    "record": {"stage", "reasoning", "reporting"},
+    "record": {"stage", "reasoning", "reporting", "tasks"},
 }
 FILES = sorted(SCRIPTS.rglob("*.py"))
 
@@ -44,5 +46,7 @@ def test_a_room_imports_what_lies_below(path):
 
 def test_the_domain_needs_no_torch():
     heavy = {"torch", "transformers", "trl", "peft", "vllm", "unsloth", "datasets", "accelerate"}
-    light = [path for path in FILES if path.parts[1] in ("reasoning", "stage", "reporting", "record")]
+    light = [
+        path for path in FILES if path.parts[1] in ("reasoning", "answers", "tasks", "stage", "reporting", "record")
+    ]
     assert not [path for path in light if heavy & {*imported(path)}]

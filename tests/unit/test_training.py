@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+from answers import number as a_number
 from backends.chat_template import end_of_turn
 from backends.decoding import stop_tokens
 from backends.tokenizer import load_tokenizer, token_ids
@@ -81,7 +82,7 @@ def test_what_is_imitated(tiny_model):
     prompt = PROMPT | {"prefill": "So: "}
     texts = worked_solutions(PROBLEMS[:2], "So: {solution}\n#### {answer}")
     assert texts[1]["completion"] == "So: 1 + 1 = 2\n#### 2"
-    training = Training(None, prompt, None, 0, PROBLEMS[:2], texts, tiny_model, None)
+    training = Training(None, prompt, None, 0, PROBLEMS[:2], texts, tiny_model, None, a_number)
     tokenizer = load_tokenizer(tiny_model, "So: ")
     end = end_of_turn(tokenizer, stop_tokens(tiny_model, tokenizer))
     assert tokenizer.convert_ids_to_tokens(end) == "<|end|>"
@@ -102,4 +103,4 @@ def test_what_is_imitated(tiny_model):
 )
 def test_a_solution_that_no_reward_would_call_right(template, line):
     with pytest.raises(SystemExit, match=line):
-        require_right(worked_solutions(PROBLEMS[:1], template), PROMPT | {"prefill": "So: "})
+        require_right(worked_solutions(PROBLEMS[:1], template), PROMPT | {"prefill": "So: "}, a_number)

@@ -114,8 +114,21 @@ def imports(script):
     scripts = Path(ROOT, "scripts").resolve()
     finder = ModuleFinder(path=[str(scripts)])
     finder.run_script(str(scripts.parent / script))
-    files = {module.__file__ for module in finder.modules.values()} - {None}
-    return {str(Path(file).relative_to(scripts.parent)) for file in files}
+    files = {Path(module.__file__) for module in finder.modules.values() if module.__file__}
+    return {str(file.relative_to(scripts.parent)) for file in files if file.is_relative_to(scripts)}
+
+
+def task_code(task):
+    """The files of a task's module: of the package, or the user's and what it imports of the package."""
+    name = RUN["tasks"][task].get("module", "gsm8k")
+    if not name.endswith(".py"):
+        return [packaged(path) for path in sorted(imports(f"scripts/tasks/{name}.py"))]
+    return [flag(name, PATH_MODIFIER_FLAG), *map(packaged, sorted(imports(os.path.abspath(name))))]
+
+
+def code_of_task(wildcards):
+    """The files of the module of the task in the path."""
+    return task_code(wildcards.task)
 
 
 def backend(kind):

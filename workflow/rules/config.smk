@@ -45,17 +45,26 @@ def check_patterns():
             )
 
 
-def find_reward_files():
-    """Name the files of rewards relative to the working directory; the config names them relative to its own file."""
+def found_file(key, path):
+    """The path of a user's file relative to the working directory; the config names it relative to its own file."""
     folders = [*(Path(path).parent for path in reversed(workflow.configfiles)), Path()]
+    found = next((folder / path for folder in folders if (folder / path).is_file()), None)
+    if found is None:
+        raise WorkflowError(f"config: {key}: there is no file {path} beside the config file")
+    return os.path.relpath(found)
+
+
+def find_users_files():
+    """Name the user's files, of rewards and of tasks' modules, relative to the working directory."""
     swept = [value for axis in config["sweep"].values() for value in axis.values()]
     for place in (config, *config["arms"].values(), *config["controls"]["arms"].values(), *swept):
         for name in [name for name in place.get("rewards", {}) if ".py:" in name]:
             path, _, function = name.rpartition(":")
-            found = next((folder / path for folder in folders if (folder / path).is_file()), None)
-            if found is None:
-                raise WorkflowError(f"config: rewards.{name}: there is no file {path} beside the config file")
-            place["rewards"][f"{os.path.relpath(found)}:{function}"] = place["rewards"].pop(name)
+            found = found_file(f"rewards.{name}", path)
+            place["rewards"][f"{found}:{function}"] = place["rewards"].pop(name)
+    for name, task in config["tasks"].items():
+        if task.get("module", "").endswith(".py"):
+            task["module"] = found_file(f"tasks.{name}.module", task["module"])
 
 
 def measured_tasks():
@@ -106,6 +115,23 @@ def check_config():
         raise WorkflowError(f"config: hub.repo_id names one repository for {count} policies: put {{policy}} into it")
 
 
+def check_modules():
+    """Stop if a task's module is not there, or if the headline is an extractor that an evaluated task does not have."""
+    known = sorted(path.stem for path in Path(ROOT, "scripts/tasks").glob("[a-z]*.py"))
+    for name, task in config["tasks"].items():
+        chosen = task.get("module", "gsm8k")
+        if not chosen.endswith(".py") and chosen not in known:
+            raise WorkflowError(
+                f"config: tasks.{name}.module: there is no module {chosen}: use one of {', '.join(known)}, or a file"
+            )
+    for name in config["evaluate_on"] if config["headline"] == "math_verify" else []:
+        if "scripts/answers/number.py" not in task_code(name):
+            raise WorkflowError(
+                f"config: headline: only numbers have the extractor math_verify, and the answers of task {name} are "
+                "none: take strict or flexible"
+            )
+
+
 def check_implied_tasks():
     """Stop if a task has the name of one that the run needs on another split."""
     for name in config["tasks"]:
@@ -122,7 +148,7 @@ def with_defaults(given):
 
 config = completed(config)
 check_config()
-find_reward_files()
+find_users_files()
 config = with_defaults(config)
 DEV_TASK = f"{config['task']}_dev"
 TRAINED = "candidates" if config["train"]["select"]["every"] else "adapters"  # the folder that training writes to
@@ -131,4 +157,5 @@ SWEEP = sweep()
 BASES = base_models()
 ARMS = config["arms"] | config["controls"]["arms"] | {name: each["settings"] for name, each in SWEEP.items()}
 check_arms()
+check_modules()
 check_implied_tasks()

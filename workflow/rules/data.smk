@@ -48,6 +48,7 @@ rule download_data:
     input:
         script=stage("download_data"),
         modules=lambda wildcards: modules("download_data", source(RUN["tasks"][wildcards.task]["source"])),
+        task=code_of_task,
     output:
         train=update("<results>/data/{task}/raw/train.jsonl"),
         test=update("<results>/data/{task}/raw/test.jsonl"),
@@ -73,11 +74,12 @@ rule download_data:
         """
 
 
-rule format_gsm8k:
+rule format_task:
     """Render every problem as the prompt that the model reads, and set the dev split aside."""
     input:
-        script=stage("format_gsm8k"),
-        modules=modules("format_gsm8k"),
+        script=stage("format_task"),
+        modules=modules("format_task"),
+        task=code_of_task,
         train="<results>/data/{task}/raw/train.jsonl",
         test="<results>/data/{task}/raw/test.jsonl",
     output:
@@ -86,11 +88,11 @@ rule format_gsm8k:
         test=update("<results>/data/{task}/test.jsonl"),
         sums=update("<results>/data/{task}/SHA256SUMS"),
     log:
-        "<logs>/format_gsm8k/{task}.log",
+        "<logs>/format_task/{task}.log",
     cache: True
     priority: 1
     resources:
-        **asks("format_gsm8k"),
+        **asks("format_task"),
     params:
         prompt=section_of_task("prompt"),
         task=task_settings,

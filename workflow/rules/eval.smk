@@ -7,6 +7,7 @@ rule evaluate:
     input:
         script=stage("evaluate"),
         modules=lambda wildcards: modules("evaluate", eval_backend(wildcards)),
+        task=code_of_task,
         model="<results>/models/{policy}",
         data=measured_split,
     output:
@@ -40,7 +41,7 @@ rule evaluate:
             --metrics {output.metrics:q} \
             --samples {output.samples:q} \
             --checkpoints {params.checkpoints:q} \
-            --code {input.script:q} {input.modules:q} \
+            --code {input.script:q} {input.modules:q} {input.task:q} \
             2>{log:q}
         """
 

@@ -7,6 +7,7 @@ rule train:
     input:
         script=stage("train"),
         modules=lambda wildcards: modules("train", backend("train"), trainer(wildcards)),
+        task=task_code(config["task"]),
         rewards=reward_files,
         model=start,
         data=f"<results>/data/{config['task']}/train.jsonl",
@@ -36,6 +37,7 @@ rule train:
         train=arm_settings("train"),
         rewards=arm_settings("rewards"),
         prompt=section_of_task("prompt", config["task"]),
+        task=config["tasks"][config["task"]].get("module", "gsm8k"),
         source=start_source,
     message:
         "Train {wildcards.arm}, seed {wildcards.seed}"
@@ -45,6 +47,7 @@ rule train:
             --train-config {params.train:q} \
             --rewards-config {params.rewards:q} \
             --prompt-config {params.prompt:q} \
+            --task-module {params.task:q} \
             --seed {wildcards.seed} \
             --source {params.source:q} \
             --model {input.model:q} \
@@ -55,7 +58,7 @@ rule train:
             --arguments {output.arguments:q} \
             --environment {output.environment:q} \
             --gpu-memory {output.gpu_memory:q} \
-            --code {input.script:q} {input.modules:q} {input.rewards:q} \
+            --code {input.script:q} {input.modules:q} {input.task:q} {input.rewards:q} \
             --checkpoints {params.checkpoints:q} \
             --checkpoint-steps {resources.checkpoint_steps} \
             --checkpoint-minutes {resources.checkpoint_minutes} \
@@ -121,6 +124,7 @@ rule check_merge:
         merge=settings("merge"),
         train=arm_settings("train"),
         prompt=section_of_task("prompt", config["task"]),
+        task=config["tasks"][config["task"]].get("module", "gsm8k"),
     message:
         "Check the merged model of {wildcards.arm}, seed {wildcards.seed}"
     shell:
@@ -129,6 +133,7 @@ rule check_merge:
             --merge-config {params.merge:q} \
             --train-config {params.train:q} \
             --prompt-config {params.prompt:q} \
+            --task-module {params.task:q} \
             --model {input.model:q} \
             --adapter {input.adapter:q} \
             --merged {input.merged:q} \

@@ -1,0 +1,130 @@
+"""Types of answers and task modules: what is read, when it is right, and what a wrong file is told."""
+
+import json
+
+import pytest
+from answers import choice, expression, number, text
+from reasoning.comparison import compare
+from reasoning.formatting import format_problem
+from reasoning.rewards import rewards_of
+from reasoning.scoring import about, judge, judge_again, summarise
+from tasks import described_module, load, read_problems
+
+PROMPT = {"answer": "<answer>([^<]*)</answer>", "format": ".*", "system": "", "examples": []}
+
+
+def correct(kind, gold, completion, facts=None):
+    """What a completion scores by each extractor, and that the reward is what the strict one says."""
+    judged = judge("test-0", kind.gold(gold), completion, 3, False, PROMPT, kind, facts)
+    problem = {"answer": kind.gold(gold), "steps": [], "facts": facts}
+    assert rewards_of(kind)["accuracy"](completion, problem, PROMPT) == judged["correct"]["strict"]
+    return judged["correct"]["strict"], judged["correct"]["flexible"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "gold", "completion", "strict", "flexible"),
+    [
+        (number, "1,000", "so <answer>$1000.00</answer>", True, True),
+        (choice, "B", "<answer>(b)</answer>", True, False),
+        (choice, "(B)", "<answer>B) Paris</answer>", True, True),
+        (choice, "B", "<answer>Be careful</answer>", False, False),
+        (choice, "B", "It is A dog, hence B.", False, True),
+        (choice, "B", "It is B. I am sure, A.", False, False),
+        (text, "The Eiffel Tower", "<answer>eiffel tower.</answer>", True, True),
+        (text, "yes", "Let us see.\nYes!", False, True),
+        (text, "yes", "<answer></answer>", False, False),
+        (expression, r"\frac{1}{2}", "<answer>0.5</answer>", True, True),
+        (expression, r"\frac{1}{2}", r"so it is $\boxed{\dfrac12}$", False, True),
+        (expression, r"2\sqrt{3}", r"<answer>\sqrt{12}</answer>", True, True),
+        (expression, r"2\sqrt{3}", r"<answer>\sqrt{13}</answer>", False, False),
+        (expression, r"x^2+1", "<answer>9^{9^{9^{9}}}</answer>", False, False),
+        (expression, r"\left( 3, \frac{\pi}{2} \right)", r"<answer>(3, \frac{\pi}{2})</answer>", True, True),
+    ],
+)
+def test_a_type_judges(kind, gold, completion, strict, flexible):
+    assert correct(kind, gold, completion) == (strict, flexible)
+
+
+@pytest.mark.parametrize(("kind", "gold"), [(number, "two"), (choice, "Paris"), (text, "..."), (expression, "")])
+def test_a_gold_answer_of_another_type_is_refused(kind, gold):
+    with pytest.raises(ValueError):
+        kind.gold(gold)
+
+
+OWN = """
+def problem(record):
+    return {"question": record["asks"], "answer": record["says"], "facts": {"half": record["half"]}}
+
+def judge(answer, problem):
+    return 1 if answer == problem["answer"] else 0.5 * (answer == problem["facts"]["half"])
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    def written(text):
+        (tmp_path / "mine.py").write_text(text)
+        return load({"module": f"{tmp_path}/mine.py"})
+
+    return written
+
+
+def test_a_judge_with_fractions(own):
+    """Its scores are the reward and the metric, with a bootstrap interval, and follow from the samples again."""
+    task = own(OWN)
+    record = {"asks": "Which?", "says": "red apple", "half": "apple"}
+    problem = format_problem(record, "test-0", PROMPT, task)
+    assert problem["facts"] == {"half": "apple"} and problem["prompt"][-1]["content"] == "Which?"
+    assert correct(task.answer, "red apple", "<answer>red apple</answer>", problem["facts"]) == (1.0, 1.0)
+    assert correct(task.answer, "red apple", "<answer>apple</answer>", problem["facts"]) == (0.5, 0.5)
+    assert correct(task.answer, "red apple", "hm\nred apple", problem["facts"]) == (0.0, 1.0)
+
+    def samples(*answers):
+        told = [(f"<answer>{answer}</answer>", 3, False, PROMPT, task.answer, problem["facts"]) for answer in answers]
+        return [about(problem | {"id": str(i)}) | judge("", "red apple", *each) for i, each in enumerate(told)]
+
+    base, policy = samples("pear", "apple", "pear", "apple"), samples("apple", "red apple", "pear", "apple")
+    assert [judge_again(sample, PROMPT, task.answer) for sample in policy] == policy
+    score = summarise(policy)["scores"]["strict"]
+    assert (score["n"], score["correct"], score["value"]) == (4, 2.0, 0.5) and 0 < score["low"] < 0.5 < score[
+        "high"
+    ] < 1
+    change = compare(base, policy)["extractors"]
+    assert change.keys() == {"strict", "flexible"} and change["strict"]["difference"] == 0.25
+    assert (change["strict"]["won"], change["strict"]["lost"]) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("file", "says"),
+    [
+        ("def problem(record): return {}", "define problem"),
+        ("ANSWER = 1\n" + OWN, "define problem"),
+        ("def problem(record:", "line 1: SyntaxError"),
+        ("import nonsense", "line 1: ModuleNotFoundError"),
+    ],
+)
+def test_a_file_that_is_no_module(own, file, says):
+    with pytest.raises(SystemExit, match=says):
+        own(file)
+
+
+def test_an_error_in_it_names_the_line_or_the_record(own):
+    task = own(OWN.replace("record['asks']", "1 / 0"))
+    with pytest.raises(SystemExit, match="mine.py, line 3: KeyError"):
+        read_problems(task, "test.jsonl", [{"says": "x"}])
+    task = own(OWN.replace('record["asks"]', '""'))
+    with pytest.raises(SystemExit, match="test.jsonl, problem 1 has no question"):
+        read_problems(task, "test.jsonl", [{"says": "x", "half": "y"}])
+    task = own(OWN.replace("return 1 if", "return 7 if"))
+    with pytest.raises(SystemExit, match="judge returned 7"):
+        correct(task.answer, "a", "<answer>a</answer>", {"half": ""})
+
+
+def test_the_protocol_names_a_module_that_the_config_names(own, tmp_path):
+    own(OWN)
+    assert described_module({}) is None
+    assert described_module({"module": "gsm8k"}) == {"name": "gsm8k", "sha256": None}
+    before = described_module({"module": f"{tmp_path}/mine.py"})
+    own(OWN + "\n")
+    assert before != described_module({"module": f"{tmp_path}/mine.py"})
+    json.dumps(before)
