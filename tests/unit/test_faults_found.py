@@ -1,6 +1,7 @@
 """What is wrong in a completion: each fault on a text that has it, and counts that add up."""
 
 import pytest
+from answers import number as a_number
 from reasoning.faults import FAULTS, equations, fault, holds, learned
 from reasoning.scoring import judge
 
@@ -15,7 +16,9 @@ STEPS = ["12", "17"]
 
 def judged(text, truncated=False, steps=STEPS, name="a"):
     """A completion of a problem whose answer is 17."""
-    return {"id": name, "family": "f", "gold": "17", "steps": steps} | judge(name, "17", text, 9, truncated, PROMPT)
+    return {"id": name, "family": "f", "gold": "17", "steps": steps} | judge(
+        name, "17", text, 9, truncated, PROMPT, a_number
+    )
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_a_judge_with_fractions(own):
     assert (score["n"], score["correct"], score["value"]) == (4, 2.0, 0.5) and 0 < score["low"] < 0.5 < score[
         "high"
     ] < 1
-    change = compare(base, policy)["extractors"]
+    change = compare(base, policy, PROMPT)["extractors"]
     assert change.keys() == {"strict", "flexible"} and change["strict"]["difference"] == 0.25
     assert (change["strict"]["won"], change["strict"]["lost"]) == (2, 0)
 
