@@ -32,8 +32,15 @@ MODULES = sorted(
 ARITHMETIC = {"Add", "Sub", "Mul", "Div", "FloorDiv", "Mod", "Pow"}
 
 
-def sensible(operator):
-    """Whether an operator of cosmic-ray makes code that can go on, rather than only crash."""
+def sensible(operator, line):
+    """Whether a change of a line of code can go on, rather than only crash, and can be seen in what it computes.
+
+    Identity for equality is left out: what is the same object among equal small numbers and words is Python's choice;
+    and so is `strict=True`, a guard for lengths that cannot differ.
+    """
+    identity = re.fullmatch(r"core/ReplaceComparisonOperator_(?!Is)[A-Za-z]+_Is(Not)?", operator)
+    if identity or (operator == "core/ReplaceTrueWithFalse" and "strict=True" in line):
+        return False
     match = re.fullmatch(r"core/ReplaceBinaryOperator_(\w+)_(\w+)", operator)
     return match is None or (match[1] in ARITHMETIC and match[2] in ARITHMETIC)
 
@@ -57,12 +64,12 @@ def tests_of(module, copy):
     return [str(path.relative_to(copy)) for path in sorted(found, key=lambda path: last not in path.name)]
 
 
-def draw(db, seed, each):
+def draw(db, lines, seed, each):
     """Skip all mutants but one a place and family, and all but `each` of those if it is not 0."""
     places = defaultdict(list)
     for item in sorted(db.work_items, key=lambda item: str(item.mutations[0])):
         (mutation,) = item.mutations
-        if sensible(mutation.operator_name):
+        if sensible(mutation.operator_name, lines[mutation.start_pos[0] - 1]):
             places[mutation.start_pos, family(mutation.operator_name)].append(item.job_id)
     chosen = random.Random(seed)
     drawn = [chosen.choice(jobs) for _, jobs in sorted(places.items())]
@@ -89,7 +96,7 @@ def measure(module, copy, seed, each):
     subprocess.run(command, shell=True, **there | {"stdout": sys.stderr})  # without a change, all have to pass
     subprocess.run([*tool, "init", settings.name, session], **there)
     with use_db(session, WorkDB.Mode.open) as db:
-        draw(db, seed, each)
+        draw(db, module.read_text(encoding="utf-8").splitlines(), seed, each)
     subprocess.run([*tool, "exec", settings.name, session], **there)
     found = defaultdict(list)
     with use_db(session, WorkDB.Mode.open) as db:

@@ -20,7 +20,7 @@ from record import commands, origin, pages, recompute, repository, signature, to
 from record.checksums import damage
 from record.earlier import format_of, verify_by_own_code
 from record.fresh import judge_again, judge_fresh, kind
-from record.layout import FORMAT, read_samples
+from record.layout import FORMAT, read_samples, require_commit
 from record.origin import made_again
 from reporting.words import percent
 from stage.files import read_json, sha256, write_json
@@ -42,6 +42,7 @@ def verify(record, results, signers):
     """`(wrong, said)`: the mismatches of a record, one line each, and in words what was compared and what was not."""
     wrong, said = damage(record), []
     try:  # a record may hold anything, and one that cannot be read is a mismatch like any other
+        require_commit(record)
         if format_of(record) != FORMAT:
             found, words = verify_by_own_code(record)
             return wrong + found, [words]

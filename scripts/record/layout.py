@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -18,6 +19,13 @@ JOBS = "jobs.json"
 # The record's own files and folders, which are not the output of a rule.
 OWN = {"workflow", JOBS, *"CITATION.cff provenance.json record.html".split()}
 OWN |= {"ro-crate-metadata.json", "SHA256SUMS", "SHA256SUMS.sig", "README.md"}
+
+
+def require_commit(record):
+    """Stop if what a record names as its commit is none: git would take another word for an option of its own."""
+    made_at = read_json(record / "provenance.json")["commit"]
+    if not re.fullmatch(r"[0-9a-f]{40}", made_at):
+        raise SystemExit(f"provenance.commit is {made_at!r}, and not the 40 hex digits of a commit")
 
 
 def scopes(folder):

@@ -8,23 +8,26 @@ from pathlib import Path
 
 from stage.environment import environment, versions
 from stage.files import read_json, read_text, sha256
+from stage.forecast import measured
 
 WRITES = ("jinja2", "matplotlib", "rocrate")  # pages, figures and the crate
 
 
 def stages(logs, results):
-    """Wall time in seconds and peak memory in GB of each stage, from Snakemake's benchmark files.
+    """Wall time in seconds, peak memory in GB and, if it was measured, energy in joules of each stage.
+
+    From Snakemake's benchmark files, and from the stage's log, which states the energy of the whole machine.
 
     Evaluations also have sampled tokens per second, trainings tokens of prompts and completions, over the whole stage
     including loading the model. Training on a GPU also has the GPU's name and peak memory.
     """
     found = {}
     for path in sorted(logs.rglob("*.tsv")):
-        header, values = (line.split("\t") for line in read_text(path).splitlines()[:2])
-        row = dict(zip(header, values, strict=True))
-        name, seconds = path.relative_to(logs).with_suffix(""), float(row["s"])
-        peak = None if row["max_rss"] == "NA" else round(float(row["max_rss"]) / 1000, 2)
-        found[str(name)] = {"seconds": round(seconds, 1), "peak_gb": peak}
+        name, cost = path.relative_to(logs).with_suffix(""), measured(path)
+        seconds, peak = cost["seconds"], cost["peak_gb"]
+        found[str(name)] = {"seconds": round(seconds, 1), "peak_gb": None if peak is None else round(peak, 2)}
+        if cost["joules"] is not None:
+            found[str(name)]["joules"] = cost["joules"]
         if name.parts[0] == "evaluate":
             metrics = read_json(results / "eval" / name.relative_to("evaluate") / "metrics.json")
             sampled = metrics["n"] * metrics["completion_tokens"]["mean"]

@@ -89,7 +89,7 @@ def test_progress_says_it_once_after_two_rounds(monkeypatch):
 def test_costs(tmp_path):
     made = plan(tmp_path, per_hour=36.0, a=("evaluate", 1, 100), b=("train", 1, 250.4), c=("evaluate", 1, 50))
     assert costs(made) == (
-        "took 6 min 40 s, 4.00 EUR: evaluate 2 min 30 s, train 4 min 10 s; peak memory 1.5 GB; energy not measured"
+        "took 6 min 40 s, 4.00 EUR: train 4 min 10 s, evaluate 2 min 30 s; peak memory 1.5 GB; energy not measured"
     )
     for name, joules in (("a", 3600), ("b", 1800.5), ("c", 1799.5)):
         (tmp_path / f"{name}.log").write_text(f"some text\nenergy: {joules} J\n")

@@ -1,5 +1,7 @@
 """Rewards: accuracy equals the metric, and each reward has the expected value on simple texts."""
 
+import hashlib
+import json
 from collections import deque
 from types import SimpleNamespace
 
@@ -7,7 +9,7 @@ import pytest
 import yaml
 from answers import number as a_number
 from reasoning.answer import extract
-from reasoning.rewards import reward_functions, rewards_of
+from reasoning.rewards import coin, reward_functions, rewards_of
 
 PROMPT = yaml.safe_load(open("config/config.yaml"))["prompt"]
 REWARDS = rewards_of(a_number)
@@ -118,9 +120,17 @@ def test_a_function_in_a_users_file(tmp_path, function, value):
         (OWN, "nothing", "returned None"),
         (OWN, "absent", "has no function absent"),
         ("def f(:", "f", "line 1: SyntaxError"),
+        ("def f(*a):\n    return g()\n\ndef g():\n    return 1 / 0", "f", "line 5: ZeroDivisionError"),
     ],
 )
 def test_an_error_in_it_stops_the_run_with_its_line(tmp_path, text, function, says):
     (tmp_path / "mine.py").write_text(text)
     with pytest.raises(SystemExit, match=says):
         rewarded(f"{tmp_path}/mine.py:{function}")
+
+
+def test_the_coin_by_hand(monkeypatch):
+    """The lowest bit of the first byte of a digest of seed, step, process, question and place in the batch."""
+    monkeypatch.delenv("RANK", raising=False)
+    digests = [hashlib.sha256(json.dumps([1, 2, "0", "q", i]).encode()).digest() for i in range(32)]
+    assert [coin(1, 2, "q", i) for i in range(32)] == [digest[0] % 2 for digest in digests]
