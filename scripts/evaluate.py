@@ -2,74 +2,60 @@
 
 import argparse
 import json
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from backends import backend
-from backends.chat_template import require_plain_template
-from backends.decoding import decoding
-from backends.determinism import fix
-from backends.tokenizer import described, load_tokenizer, token_ids
+from backends.evaluation import Evaluation, completions_of
+from backends.tokenizer import described
 from reasoning.policies import problem_count
 from reasoning.protocol import protocol, protocol_hash
 from reasoning.scoring import about, judge, summarise
-from stage.checksums import model_rule, require_intact
 from stage.environment import environment, versions
-from stage.files import read_jsonl, sha256, write_json, write_jsonl
-from stage.resume import fingerprint, left_behind, resumed
-from stage.screen import progress, run, say
+from stage.files import read_json, sha256, write_json, write_jsonl
+from stage.screen import run
 from tasks import described_module, load
 
 
-def main(args):
-    settings, prompt = json.loads(args.eval_config), json.loads(args.prompt_config)
-    require_intact(args.model, model_rule(args.model))
-    require_intact(args.data, "format_task")
-    problems, task = read_jsonl(args.data), json.loads(args.task_config)
-    module = load(task)
-    expected, subset = problem_count(task, settings["split"])
-    if expected and len(problems) != expected:
+def environment_of(shards):
+    """The environment that all shards were made in; stops if there were several, here if there are no shards."""
+    made = [read_json(shard / "environment.json") for shard in shards] or [environment()]
+    if any(other != made[0] for other in made):
         raise SystemExit(
-            f"error: {args.data} has {len(problems)} problems and should have {expected}: format them again with "
-            "snakemake --forcerun format_task"
+            "error: the shards of this evaluation were made in different environments (processors or packages), so "
+            "their completions are not those of one machine: ask the cluster for nodes of one kind, and give the same "
+            "command with --forcerun evaluate_shard"
         )
-    fix(settings["seed"], settings["threads"])
-    engine = backend("eval", settings["backend"])
-    tokenizer, chats = load_tokenizer(args.model, prompt["prefill"]), [problem["prompt"] for problem in problems]
-    require_plain_template(tokenizer, chats, prompt)
-    prompts, draws = token_ids(tokenizer, chats), settings.get("draws")
-    chosen = {"sampling": decoding(settings["sampling"], args.model, tokenizer)}
-    if draws:
-        chosen["draws"] = decoding(draws["sampling"], args.model, tokenizer)
-    weights = {path.name: sha256(path) for path in sorted(args.model.glob("*.safetensors"))}
-    working = args.checkpoints / fingerprint([settings, prompts, chosen, weights, environment()], args.code)
+    return made[0]
 
-    def complete(name, n=1):
-        """Yield for each problem the list of its `n` judged completions, decoded as `chosen[name]` says."""
-        posed, size = [problem for problem in problems for _ in range(n)], settings["batch_size"]
-        make = partial(
-            engine.generate, args.model, tokenizer, [ids for ids in prompts for _ in range(n)], settings, chosen[name]
-        )
-        path, label = working / f"{name}.jsonl", f"evaluate {args.metrics.parent.name} on {args.task}"
-        if done := sum(map(len, left_behind(path))):
-            say(f"  {label}: resumes after {done} of {len(posed)} completions")
-        completions = resumed(path, make, range(0, len(posed), size), size)
-        job = f"evaluate/{args.task}/{args.metrics.parent.name}"
-        shown = progress(completions, label, len(posed), "completions", done, job=job, rounds=size)
+
+def main(args):
+    task = json.loads(args.task_config)
+    module, (expected, subset) = load(task), problem_count(task, json.loads(args.eval_config)["split"])
+    evaluation = Evaluation(args, expected)
+    settings, prompt, problems = evaluation.settings, evaluation.prompt, evaluation.problems
+    policy = args.metrics.parent.name
+
+    def complete(name):
+        """Yield for each problem the list of its judged completions, decoded as the settings of that name say."""
+        posed = [problem for problem in problems for _ in range(evaluation.counts[name])]
+        if args.shards:
+            completions = completions_of(args.shards, name)
+        else:
+            path, label = evaluation.working() / f"{name}.jsonl", f"evaluate {policy} on {args.task}"
+            completions = evaluation.complete(name, path, label, f"evaluate/{args.task}/{policy}")
         judged = (
             judge(
                 *(problem["id"], problem["answer"], prompt["prefill"] + text, tokens, truncated),
                 *(prompt, module.answer, problem.get("facts")),
             )
-            for problem, (text, tokens, truncated) in zip(posed, shown, strict=True)
+            for problem, (text, tokens, truncated) in zip(posed, completions, strict=True)
         )
         for _ in problems:
-            yield list(islice(judged, n))
+            yield list(islice(judged, evaluation.counts[name]))
 
     samples = [about(problem) | judged for problem, (judged,) in zip(problems, complete("sampling"), strict=True)]
-    if draws:
-        for sample, judged in zip(samples, complete("draws", draws["n"]), strict=True):
+    if "draws" in evaluation.counts:
+        for sample, judged in zip(samples, complete("draws"), strict=True):
             sample["draws"] = judged
     measured = protocol(
         args.task,
@@ -78,15 +64,18 @@ def main(args):
         settings,
         {
             "data_sha256": sha256(args.data),
-            "prompts": described(tokenizer, chats),
-            "decoding": chosen,
-            "engine": versions(engine.PACKAGES),
+            "prompts": described(evaluation.tokenizer, evaluation.chats),
+            "decoding": evaluation.decoding,
+            "engine": versions(evaluation.engine.PACKAGES),
         },
         described_module(task),
     )
     stated = {"subset": subset, "protocol": measured, "protocol_hash": protocol_hash(measured)}
     write_jsonl(args.samples, samples)
-    write_json(args.metrics, summarise(samples) | stated | {"weights": weights, "environment": environment()})
+    write_json(
+        args.metrics,
+        summarise(samples) | stated | {"weights": evaluation.weights, "environment": environment_of(args.shards)},
+    )
 
 
 if __name__ == "__main__":
@@ -100,5 +89,8 @@ if __name__ == "__main__":
     parser.add_argument("--metrics", required=True, type=Path, help="JSON to write")
     parser.add_argument("--samples", required=True, type=Path, help="JSONL to write")
     parser.add_argument("--checkpoints", required=True, type=Path, help="directory for finished batches")
+    parser.add_argument(
+        "--shards", type=Path, nargs="*", default=[], help="folders with the completions, none to sample"
+    )
     parser.add_argument("--code", required=True, type=Path, nargs="+", help="the files whose change makes these old")
     run(main, parser)

@@ -10,6 +10,7 @@ rule evaluate:
         task=code_of_task,
         model="<results>/models/{policy}",
         data=measured_split,
+        shards=shards,
     output:
         metrics="<results>/eval/{task}/{policy}/metrics.json",
         samples="<results>/eval/{task}/{policy}/samples.jsonl",
@@ -20,7 +21,7 @@ rule evaluate:
     priority: 1  # before training: a prompt or a task that cannot be measured stops the run here
     threads: eval_threads
     resources:
-        **asks("evaluate", eval_gpus),
+        **asks("evaluate", eval_gpus if config["shards"] == 1 else None),
     params:
         env=MODEL_ENV,
         eval=section_of_task("eval"),
@@ -41,7 +42,52 @@ rule evaluate:
             --metrics {output.metrics:q} \
             --samples {output.samples:q} \
             --checkpoints {params.checkpoints:q} \
+            --shards {input.shards:q} \
             --code {input.script:q} {input.modules:q} {input.task:q} \
+            2>{log:q}
+        """
+
+
+rule evaluate_shard:
+    """Complete a share of an evaluation's batches, for an evaluation that several jobs share."""
+    input:
+        script=stage("evaluate_shard"),
+        modules=lambda wildcards: modules("evaluate_shard", eval_backend(wildcards)),
+        model="<results>/models/{policy}",
+        data=measured_split,
+    output:
+        folder=temp(directory("<results>/shards/{task}/{policy}/{shard}-of-{of}")),
+    log:
+        "<logs>/evaluate_shard/{task}/{policy}/{shard}-of-{of}.log",
+    benchmark:
+        "<logs>/evaluate_shard/{task}/{policy}/{shard}-of-{of}.tsv"
+    priority: 1
+    threads: eval_threads
+    resources:
+        **asks("evaluate", eval_gpus),
+    params:
+        env=MODEL_ENV,
+        eval=section_of_task("eval"),
+        prompt=section_of_task("prompt"),
+        task=task_settings,
+        checkpoints=lambda wildcards: place(f"<results>/checkpoints/evaluate/{wildcards.task}/{wildcards.policy}"),
+    message:
+        "Evaluate {wildcards.policy} on {wildcards.task}, shard {wildcards.shard} of {wildcards.of}"
+    shell:
+        r"""
+        {params.env} python {input.script:q} \
+            --eval-config {params.eval:q} \
+            --prompt-config {params.prompt:q} \
+            --task {wildcards.task} \
+            --task-config {params.task:q} \
+            --policy {wildcards.policy} \
+            --model {input.model:q} \
+            --data {input.data:q} \
+            --shard {wildcards.shard} \
+            --of {wildcards.of} \
+            --folder {output.folder:q} \
+            --checkpoints {params.checkpoints:q} \
+            --code {input.script:q} {input.modules:q} \
             2>{log:q}
         """
 

@@ -88,6 +88,13 @@ def reward_files(wildcards):
     return [flag(name.rpartition(":")[0], PATH_MODIFIER_FLAG) for name in weights if ".py:" in name and weights[name]]
 
 
+def shards(wildcards):
+    """The shares of an evaluation that other jobs complete, in order; none if it is one job."""
+    n = config["shards"]
+    folder = f"<results>/shards/{wildcards.task}/{wildcards.policy}"
+    return [f"{folder}/{i}-of-{n}" for i in range(1, n + 1)] if n > 1 else []
+
+
 def receipts():
     """The receipts of the requested uploads: none without hub.repo_id."""
     return collect("<results>/hub/{policy}.json", policy=trained_policies()) if config["hub"]["repo_id"] else []
