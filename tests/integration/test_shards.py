@@ -14,7 +14,7 @@ def digests(checkout):
 
 
 def test_shards_end_in_the_same_bytes(rerun):
-    """Also of sampled completions; 20 problems in batches of 8 are shards of 1, 1 and 1 batches, 40 draws of 1, 2, 2."""
+    """Also of sampled completions; 20 problems in batches of 8 are shards of 1, 1, 1 batches, 40 draws of 1, 2, 2."""
     rerun.settings["eval"]["draws"] = {"n": 2, "sampling": {"max_new_tokens": 8, "do_sample": True}}
     rerun.write()
     process = rerun.snakemake("--", *OUTPUTS)
