@@ -19,13 +19,15 @@ import pytest
 import yaml
 from reasoning.formatting import format_problem
 from reasoning.number import number
-from reasoning.rewards import REWARDS
+from reasoning.rewards import rewards_of
 from record.checksums import damage
 from sources import fetch, pypi
 from stage.checksums import require_intact, seal
 from stage.files import write_json
+from tasks import load
 
 SCHEMA = yaml.safe_load(Path("workflow/schemas/config.schema.yaml").read_text())
+TASK = load({})
 CONFIG = yaml.safe_load(Path("config/config.yaml").read_text())
 
 
@@ -256,9 +258,9 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_question_is_text(text):
-    problem = format_problem({"question": text, "answer": "#### 1"}, "test-0", {"system": text, "examples": []})
+    problem = format_problem({"question": text, "answer": "#### 1"}, "test-0", {"system": text, "examples": []}, TASK)
     assert [turn["content"] for turn in problem["prompt"]] == [text, text]
-    for reward in REWARDS.values():
+    for reward in rewards_of(TASK.answer).values():
         assert reward(text, {"answer": "1", "steps": ["1"]}, CONFIG["prompt"]) in (0.0, 1.0)
     assert not Path("evil").exists()
 

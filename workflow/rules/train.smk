@@ -124,7 +124,6 @@ rule check_merge:
         merge=settings("merge"),
         train=arm_settings("train"),
         prompt=section_of_task("prompt", config["task"]),
-        task=config["tasks"][config["task"]].get("module", "gsm8k"),
     message:
         "Check the merged model of {wildcards.arm}, seed {wildcards.seed}"
     shell:
@@ -133,7 +132,6 @@ rule check_merge:
             --merge-config {params.merge:q} \
             --train-config {params.train:q} \
             --prompt-config {params.prompt:q} \
-            --task-module {params.task:q} \
             --model {input.model:q} \
             --adapter {input.adapter:q} \
             --merged {input.merged:q} \
