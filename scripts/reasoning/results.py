@@ -6,6 +6,7 @@ from reasoning.comparison import compare_over_seeds
 from reasoning.policies import arm_of
 from reasoning.protocol import require_equal
 from reasoning.published import beside
+from reasoning.statistics import holm
 
 
 def gather(metrics, comparisons, merges, probes, samples, trainings, baselines, published):
@@ -27,6 +28,7 @@ def gather(metrics, comparisons, merges, probes, samples, trainings, baselines, 
             "metrics": value,
             "comparison": comparisons.get((task, policy)),
         }
+    adjust(tasks)
     for task, entry in tasks.items():
         entry["verbatim"] = probes[task]["verbatim"]
         entry |= over_all_seeds({policy: samples[task, policy] for policy in entry["policies"]})
@@ -51,6 +53,18 @@ def gather(metrics, comparisons, merges, probes, samples, trainings, baselines, 
     }
     found = {"tasks": tasks, "merges": merges, "environments": grouped(stages)}
     return found | {name: section for name, section in sections.items() if section}
+
+
+def adjust(tasks):
+    """Give every comparison of a policy its p by extractor, adjusted by Holm for the number of tasks: `p_adjusted`."""
+    found = {}
+    for task, entry in tasks.items():
+        for policy, value in entry["policies"].items():
+            for extractor, change in (value["comparison"] or {"extractors": {}})["extractors"].items():
+                found.setdefault((policy, extractor), {})[task] = change["p"]
+    for (policy, extractor), of_task in found.items():
+        for task, p in zip(of_task, holm(list(of_task.values())), strict=True):
+            tasks[task]["policies"][policy].setdefault("p_adjusted", {})[extractor] = p
 
 
 def over_all_seeds(samples):

@@ -68,7 +68,7 @@ def published_rows(results):
 
 COLUMNS = (
     "task policy extractor n correct value low high difference difference_low difference_high mcnemar_p "
-    "won lost format_rate truncation_rate mean_completion_tokens split subset"
+    "p_adjusted won lost format_rate truncation_rate mean_completion_tokens split subset"
 ).split()
 
 
@@ -89,6 +89,7 @@ def rows(results):
                     "difference_low": change.get("low"),
                     "difference_high": change.get("high"),
                     "mcnemar_p": change.get("p"),
+                    "p_adjusted": value.get("p_adjusted", {}).get(name),
                     "won": change.get("won"),
                     "lost": change.get("lost"),
                     "format_rate": metrics["format"]["value"],

@@ -4,7 +4,7 @@ import csv
 import io
 
 from reasoning.policies import arm_of
-from reasoning.rows import COLUMNS, marked_row, published_rows, rows
+from reasoning.rows import COLUMNS, marked_row, published_rows, rows, trained_in_order
 
 from reporting.words import arm_in_words, beside_published, change_in_words, percent, points, several_environments
 
@@ -35,6 +35,11 @@ def plain_text(results):
         name = row["extractor"] + ("*" if row["extractor"] == headline else "")
         out.write(line.format(marked_row(row), row["policy"], name, row["n"], percent(row["value"]), interval, *change))
     out.write("* headline; change is against base, paired; p is McNemar's exact test\n")
+    if len(results["tasks"]) > 1:
+        for policy in trained_in_order(results):
+            of_task = [row for row in rows(results) if (row["policy"], row["extractor"]) == (policy, headline)]
+            said = ", ".join(f"{row['task']} {row['p_adjusted']:.2g}" for row in of_task)
+            out.write(f"{policy}: p adjusted for {len(of_task)} tasks (Holm): {said}\n")
     for task, entry in results["tasks"].items():
         verbatim = entry["verbatim"]
         out.write(

@@ -8,10 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 from conftest import ROOT, Checkout
 from hub_server import Hub
+from reasoning.formatting import format_problem
+from tasks import load
 
 TOKEN = "hf_writer"
 PIN = "0123456789abcdef0123456789abcdef01234567"
@@ -355,6 +358,118 @@ def test_verify_pins(hub, environment, tmp_path):
     process = verify()
     assert "2 pins, 2 of them failed" in process.stdout
     assert f"model.safetensors has {digest}" in process.stdout and "20 problems and should have 21" in process.stdout
+
+
+# One file of each benchmark in the form of the real one, with a record made for this test, and what is asked of it.
+BENCHMARKS = {
+    "gsm8k_platinum": (
+        "main/test-00000-of-00001.parquet",
+        [
+            {
+                "question": "Ann has 2 hats and buys 3. How many?",
+                "answer": "2+3=<<2+3=5>>5\n#### 5",
+                "cleaning_status": "x",
+            }
+        ],
+        ("Ann has 2 hats and buys 3. How many?", "5"),
+    ),
+    "gsm_symbolic": (
+        "main/test.jsonl",
+        [
+            {
+                "id": 0,
+                "instance": 0,
+                "question": "Bo eats 2 of 9 figs. How many are left?",
+                "answer": "9 - 2 = 7\n#### 7",
+            }
+        ],
+        ("Bo eats 2 of 9 figs. How many are left?", "7"),
+    ),
+    "svamp": (
+        "data/test-00000-of-00001.parquet",
+        [{"ID": "c-1", "Body": "Cy had 8 pens. ", "Question": "He lost 3. How many?", "Answer": "5.0", "Type": "-"}],
+        ("Cy had 8 pens. He lost 3. How many?", "5"),
+    ),
+    "math500": (
+        "test.jsonl",
+        [{"problem": "Halve $x$.", "solution": "So", "answer": "\\frac{x}{2}", "subject": "Algebra", "level": 1}],
+        ("Halve $x$.", "\\frac{x}{2}"),
+    ),
+    "arc_challenge": (
+        "ARC-Challenge/test-00000-of-00001.parquet",
+        [
+            {
+                "id": "q",
+                "question": "What do plants take in?",
+                "choices": {"text": ["iron", "light"], "label": ["1", "2"]},
+                "answerKey": "2",
+            }
+        ],
+        ("What do plants take in?\nA) iron\nB) light", "B"),
+    ),
+    "logical_deduction": (
+        "logical_deduction_five_objects/test-00000-of-00001.parquet",
+        [{"input": "Dee is older than Eve. Who is older?\nOptions:\n(A) Dee\n(B) Eve", "target": "(A)"}],
+        ("Dee is older than Eve. Who is older?\nOptions:\n(A) Dee\n(B) Eve", "A"),
+    ),
+}
+
+
+def in_form(name, records):
+    """Records as the bytes of a JSONL or parquet file."""
+    import pyarrow
+    import pyarrow.parquet
+
+    if name.endswith(".jsonl"):
+        return "".join(json.dumps(record) + "\n" for record in records).encode()
+    table = pyarrow.BufferOutputStream()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(records), table)
+    return table.getvalue().to_pybytes()
+
+
+def test_benchmarks_are_pinned_and_asked(hub, environment, tmp_path):
+    """The overlay has what the Hub holds now; a run downloads what it pins, and refuses anything else."""
+    listed = yaml.safe_load((ROOT / "workflow/benchmarks.yaml").read_text())
+    assert listed.keys() == BENCHMARKS.keys()
+    for name, (file, records, _) in BENCHMARKS.items():
+        hub.add(listed[name]["repo"], {file: in_form(file, records)}, kind="dataset")
+    command = ("scripts/pin_benchmarks.py", "--benchmarks", "workflow/benchmarks.yaml", "--overlay")
+    process = python(ROOT / command[0], *command[1:], tmp_path / "pins.yaml", **environment)
+    assert process.returncode == 0, process.stdout + process.stderr
+    overlay = yaml.safe_load((tmp_path / "pins.yaml").read_text())
+    assert overlay["evaluate_on"] == [*overlay["tasks"]] == [*BENCHMARKS]
+    assert "# licence: cc-by-sa-4.0" in (tmp_path / "pins.yaml").read_text()
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    jsonschema.Draft202012Validator(schema["properties"]["tasks"] | {"$defs": schema["$defs"]}).validate(
+        overlay["tasks"]
+    )
+    for name, (_, records, (question, gold)) in BENCHMARKS.items():
+        module = load(overlay["tasks"][name])
+        asked = format_problem(records[0], "test-0", {"system": None, "examples": []}, module)
+        assert (asked["prompt"][-1]["content"], asked["answer"]) == (question, gold)
+    settings = overlay["tasks"]["arc_challenge"]
+    paths = [f"--{name}={tmp_path / name}" for name in ("train", "test", "sums")]
+    for digest, returncode in ((settings["sha256"]["test"], 0), ("0" * 64, 1)):
+        given = ("--task-config", json.dumps(settings | {"sha256": {"test": digest}}), *paths)
+        process = python(ROOT / "scripts/download_data.py", *given, **environment)
+        assert process.returncode == returncode and ("is pinned" in process.stderr) == bool(returncode)
+
+
+def test_a_benchmark_that_cannot_be_pinned(hub, environment, tmp_path):
+    """It is named, and the others are pinned."""
+    listed = yaml.safe_load((ROOT / "workflow/benchmarks.yaml").read_text())
+    file, records, _ = BENCHMARKS["svamp"]
+    hub.add(listed["svamp"]["repo"], {file: in_form(file, records)}, kind="dataset")
+    file, records, _ = BENCHMARKS["arc_challenge"]
+    wrong = in_form(file, [records[0] | {"answerKey": "C"}])
+    hub.add(listed["arc_challenge"]["repo"], {file: wrong}, kind="dataset")
+    chosen = {name: listed[name] for name in ("svamp", "arc_challenge", "math500")}
+    (tmp_path / "benchmarks.yaml").write_text(yaml.safe_dump(chosen))
+    given = ("--benchmarks", tmp_path / "benchmarks.yaml", "--overlay", tmp_path / "pins.yaml")
+    process = python(ROOT / "scripts/pin_benchmarks.py", *given, **environment)
+    assert process.returncode == 1 and "2 benchmarks are not pinned" in process.stderr
+    assert "arc_challenge: error: hf://allenai/ai2_arc" in process.stdout and "no choice 'C'" in process.stdout
+    assert yaml.safe_load((tmp_path / "pins.yaml").read_text())["evaluate_on"] == ["svamp"]
 
 
 def test_whole_chain(hub, environment, tmp_path, tiny_model):

@@ -6,6 +6,7 @@ import pytest
 from answers import choice, expression, number, text
 from reasoning.comparison import compare
 from reasoning.formatting import format_problem
+from reasoning.results import adjust
 from reasoning.rewards import rewards_of
 from reasoning.scoring import about, judge, judge_again, summarise
 from tasks import described_module, load, read_problems
@@ -92,6 +93,20 @@ def test_a_judge_with_fractions(own):
     change = compare(base, policy, PROMPT)["extractors"]
     assert change.keys() == {"strict", "flexible"} and change["strict"]["difference"] == 0.25
     assert (change["strict"]["won"], change["strict"]["lost"]) == (2, 0)
+
+
+def test_p_is_adjusted_for_the_number_of_tasks():
+    """By Holm, over the tasks of one policy and extractor; the base model has none."""
+
+    def entry(p):
+        change = {"extractors": {"strict": {"p": p}}}
+        return {"policies": {"base": {"comparison": None}, "grpo-seed0": {"comparison": change}}}
+
+    tasks = {"a": entry(0.04), "b": entry(0.01), "c": entry(0.03)}
+    adjust(tasks)
+    found = {task: of["policies"]["grpo-seed0"]["p_adjusted"]["strict"] for task, of in tasks.items()}
+    assert found == pytest.approx({"a": 0.06, "b": 0.03, "c": 0.06})
+    assert "p_adjusted" not in tasks["a"]["policies"]["base"]
 
 
 @pytest.mark.parametrize(

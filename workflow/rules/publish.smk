@@ -145,6 +145,32 @@ rule verify_pins:
         """
 
 
+rule pin_benchmarks:
+    """Ask the Hub for the benchmarks, and write an overlay that pins them."""
+    input:
+        script=stage("pin_benchmarks"),
+        modules=modules(
+            "pin_benchmarks",
+            "scripts/sources/hf.py",
+            *sorted(f"scripts/tasks/{path.name}" for path in Path(ROOT, "scripts/tasks").glob("[a-z]*.py")),
+        ),
+        benchmarks=packaged("workflow/benchmarks.yaml"),
+    log:
+        "logs/pin_benchmarks.log",
+    localrule: True
+    params:
+        overlay=str(Path(place("<results>")).parent / "benchmarks.yaml"),
+    message:
+        "Ask the Hub for the benchmarks"
+    shell:
+        r"""
+        python {input.script:q} \
+            --benchmarks {input.benchmarks:q} \
+            --overlay {params.overlay:q} \
+            2>{log:q}
+        """
+
+
 rule publish:
     """Copy a finished run and its controls into the published record."""
     input:
