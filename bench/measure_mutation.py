@@ -25,7 +25,7 @@ from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkResult
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(
-    [path for path in (ROOT / "scripts/reasoning").glob("*.py") if path.name != "__init__.py"]
+    [path for room in ("reasoning", "answers", "tasks") for path in (ROOT / "scripts" / room).glob("*.py")]
     + [ROOT / f"scripts/record/{name}.py" for name in ("compared", "fresh", "recompute")]
 )
 # Binary operators: numbers have no shifts, and the dicts and sets of this project have only their own operators.
@@ -52,7 +52,7 @@ def family(operator):
 
 def tests_of(module, copy):
     """The unit tests that import a module, those named after it first: they fail soonest."""
-    name = ".".join(module.relative_to(ROOT / "scripts").with_suffix("").parts)
+    name = ".".join(module.relative_to(ROOT / "scripts").with_suffix("").parts).removesuffix(".__init__")
     package, _, last = name.rpartition(".")
 
     def imports(path):

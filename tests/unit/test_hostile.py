@@ -29,6 +29,7 @@ from tasks import load
 SCHEMA = yaml.safe_load(Path("workflow/schemas/config.schema.yaml").read_text())
 TASK = load({})
 CONFIG = yaml.safe_load(Path("config/config.yaml").read_text())
+TASK = load({})
 
 
 class Touch:
