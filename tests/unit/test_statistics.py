@@ -295,6 +295,12 @@ def test_seeds_that_agree_do_not_promise_that_all_will():
     assert 1 / 3 - 0.02 < low < 1 / 3 - 1 / 300 and 1 / 3 + 1 / 300 < high < 1 / 3 + 0.02
 
 
+def test_half_an_item_by_hand():
+    """Three seeds with the same 100 of 300 items: s² is half an item of 301 a training, and t(0.975, 2) = 4.3027."""
+    half = 4.302653 * (0.5 / 301 / 300 * (1 + 1 / 3)) ** 0.5
+    assert new_training([[i < 100 for i in range(300)]] * 3) == pytest.approx((1 / 3 - half, 1 / 3 + half), abs=1e-6)
+
+
 def covered(rng, seeds, spread, runs=400, items=300):
     """How often an honest new training is within the interval, if trainings differ by `spread` on the logit scale."""
     hits = 0
