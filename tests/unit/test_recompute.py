@@ -169,6 +169,10 @@ def other_problem(record):
     edit_samples(record, "grpo-seed1", lambda s: s[5].update(id="9"))
 
 
+def other_gold(record):
+    edit_samples(record, "grpo-seed1", lambda s: s[5].update(gold="7"))
+
+
 def twice(record):
     for policy in ANSWERS:
         edit_samples(record, policy, lambda s: s[5].update(id=s[3]["id"]))
@@ -217,6 +221,7 @@ def headline(record):
         (extraction, "eval/t/grpo-seed0/samples.4.correct.strict: published True, recomputed False"),
         (completion, "eval/t/coin-seed1/samples.0.extracted.strict: published '6', recomputed '5'"),
         (other_problem, "eval/t/grpo-seed1/samples: not the problems that the base model was asked"),
+        (other_gold, "eval/t/grpo-seed1/samples: not the problems that the base model was asked"),
         (twice, "eval/t/base/samples: not the problems that the base model was asked"),
         (hash_of_protocol, "eval/t/base/metrics.protocol_hash: published '0'"),
         (comparison, "compare/t/grpo-seed0.extractors.strict.won: published 5, recomputed 2"),
