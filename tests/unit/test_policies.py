@@ -2,7 +2,7 @@
 
 import pytest
 from reasoning.policies import arm_of, arms_and_seeds, problem_count, seed_of, trained_policies
-from reasoning.protocol import changed_fields
+from reasoning.protocol import MEASURED, changed_fields, protocol
 from reasoning.results import grouped, over_all_seeds
 from reasoning.rows import in_order, marked, trained_in_order
 
@@ -99,6 +99,19 @@ def test_environments_are_grouped():
         {"environment": {"x": 2}, "stages": ["a"]},
         {"environment": {"x": 1}, "stages": ["b", "c"]},
     ]
+
+
+def test_the_same_environment_whatever_its_order():
+    assert grouped({"a": {"x": 1, "y": 2}, "b": {"y": 2, "x": 1}}) == [
+        {"environment": {"x": 1, "y": 2}, "stages": ["a", "b"]}
+    ]
+
+
+def test_a_module_that_a_task_names_is_a_part_of_its_protocol():
+    measured = dict.fromkeys(MEASURED)
+    assert "module" not in protocol("t", "test", {}, {}, measured)
+    named = {"name": "mine.py", "sha256": "0"}
+    assert protocol("t", "test", {}, {}, measured, named)["module"] == named
 
 
 def test_changed_fields():

@@ -119,6 +119,7 @@ def test_latex():
 def test_several_environments_are_named():
     """The table warns of stages from two environments and says what to do, but does not mention a single one."""
     assert len(results(subset=False)["environments"]) == 1
+    assert "check_merge/grpo-seed0" in results(subset=False)["environments"][0]["stages"]
     assert "environments" not in plain_text(results(subset=False))
     other = HERE | {"lock_files": {"envs/cpu.txt": "1" * 64}}
     value = results(subset=False, protocols={"grpo-seed0": {"environment": other}})
