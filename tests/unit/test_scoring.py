@@ -1,0 +1,60 @@
+"""How completions become scores, by hand."""
+
+import pytest
+from answers import number
+from reasoning.scoring import about, judge, judge_again, strict_score, summarise
+
+PROMPT = {"answer": "<answer>([^<]*)</answer>", "format": "[a-z]*<answer>[0-9]+</answer>"}
+
+
+def judged(name, text, family="f", gold="5", tokens=3, truncated=False):
+    return {"id": name, "family": family, "gold": gold} | judge(name, gold, text, tokens, truncated, PROMPT, number)
+
+
+@pytest.mark.parametrize(
+    ("text", "formatted", "strict", "flexible"),
+    [
+        ("so<answer>5</answer>", True, True, True),
+        ("so<answer>6</answer>", True, False, False),
+        ("So <answer>5</answer>", False, True, True),
+        ("it is 5", False, False, True),
+        ("<answer>5</answer> or 6", False, True, False),
+    ],
+)
+def test_a_completion(text, formatted, strict, flexible):
+    found = judged("0", text)
+    assert (found["format"], found["correct"]["strict"], found["correct"]["flexible"]) == (formatted, strict, flexible)
+    assert strict_score(number, text, {"answer": "5"}, PROMPT) == float(strict)
+    assert judge_again(found, PROMPT, number) == found
+
+
+def test_the_scores_of_a_list():
+    right, wrong = "<answer>5</answer>", "no"
+    samples = [
+        judged("0", right, "a", tokens=1),
+        judged("1", wrong, "a", tokens=2, truncated=True),
+        judged("2", right, "b", tokens=6),
+        judged("3", "5", "b", tokens=7, truncated=True),
+        judged("4", wrong, "b", tokens=9, truncated=True),
+    ]
+    found = summarise(samples)
+    counts = {key: (found[key]["correct"], found[key]["n"]) for key in ("format", "truncated")}
+    assert found["n"] == 5 and counts == {"format": (2, 5), "truncated": (3, 5)}
+    assert (found["completion_tokens"]["mean"], found["completion_tokens"]["max"]) == (5.0, 9)
+    assert {name: score["correct"] for name, score in found["scores"].items()}["strict"] == 2
+    of_family = {family: (of["strict"]["correct"], of["strict"]["n"]) for family, of in found["families"].items()}
+    assert of_family == {"a": (1, 2), "b": (1, 3)} and [*found["families"]] == ["a", "b"]
+    assert found["families"]["b"]["flexible"]["correct"] == 2
+    assert found["unparsed"] == 0 and found["at_k"] == {}
+
+
+def test_what_a_sample_says_of_its_problem():
+    problem = {
+        "id": "t-0",
+        "family": "f",
+        "answer": "5",
+        "steps": ["2"],
+        "solution": "no",
+        "prompt": [{}, {"content": "q"}],
+    }
+    assert about(problem) == {"id": "t-0", "family": "f", "gold": "5", "steps": ["2"], "question": "q"}
