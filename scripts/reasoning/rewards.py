@@ -84,9 +84,9 @@ def reward_functions(weights, prompt, seed, rollouts, kind):
     """(functions for TRL, weights) of the rewards whose weight is not 0; `kind` is the answer's type (answers/).
 
     TRL calls each as `f(prompts=…, completions=[[{"role", "content"}], …], completion_ids=…, answer=[…], steps=[…],
-    trainer_state=…)`, answer, steps and perhaps facts from the training data, and expects one float per completion. The
-    prompt's prefill was not sampled, but it is part of the text that is scored. The deque `rollouts` receives the
-    latest `(prompts, completion_ids)`.
+    trainer_state=…)`, answer, steps and perhaps facts (as JSON) from the training data, and expects one float per
+    completion. The prompt's prefill was not sampled, but it is part of the text that is scored. The deque `rollouts`
+    receives the latest `(prompts, completion_ids)`.
     """
 
     known = rewards_of(kind)
@@ -99,7 +99,7 @@ def reward_functions(weights, prompt, seed, rollouts, kind):
             if name == "random":
                 return [coin(seed, trainer_state.global_step, chat, index) for index, chat in enumerate(prompts)]
             texts = [prompt["prefill"] + completion[0]["content"] for completion in completions]
-            said = zip(prompts, answer, steps, facts or [None] * len(prompts), strict=True)
+            said = zip(prompts, answer, steps, map(json.loads, facts or ["null"] * len(prompts)), strict=True)
             problems = [dict(zip(("prompt", "answer", "steps", "facts"), each, strict=True)) for each in said]
             if of_user:
                 return [of_user(*each) for each in zip(texts, completion_ids, problems, strict=True)]

@@ -1,5 +1,6 @@
 """GRPO (Shao et al. 2024, arXiv:2402.03300, section 4.1) by TRL's GRPOTrainer."""
 
+import json
 import shutil
 from collections import deque
 
@@ -96,6 +97,8 @@ def make(policy, tokenizer, training, extra):
     args, wanted = configured(GRPOConfig, own, settings)
     columns = [key for key in ("prompt", "answer", "steps", "facts") if key in training.problems[0]]
     rows = [{key: problem[key] for key in columns} for problem in training.problems]
+    for row in rows:  # as text, because records need not have the same keys
+        row |= {"facts": json.dumps(row["facts"])} if "facts" in row else {}
     trainer = GRPOTrainer(
         model=policy,
         processing_class=tokenizer,

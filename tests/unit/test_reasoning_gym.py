@@ -1,0 +1,88 @@
+"""The source reasoning_gym:// and its judge; what needs the package is skipped without it (envs/gym.txt)."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+from reasoning.formatting import format_problem
+from sources import fetch
+from sources.reasoning_gym import parse
+from stage.files import read_jsonl, sha256
+from tasks import load
+
+needs_package = pytest.mark.skipif(find_spec("reasoning_gym") is None, reason="needs the packages of envs/gym.txt")
+PROMPT = {"system": "", "examples": [], "answer": "<answer>([^<]*)</answer>", "format": ".*"}
+
+
+def test_an_address():
+    assert parse("chain_sum?seed=3&train=20&test=5&max_terms=3&allow_negation=false&word=x") == (
+        "chain_sum",
+        {"seed": 3, "train": 20, "test": 5},
+        {"max_terms": 3, "allow_negation": False, "word": "x"},
+    )
+    assert parse("leg_counting?test=5")[1] == {"seed": 0, "train": 0, "test": 5}
+
+
+@pytest.mark.parametrize(
+    "address", ["chain_sum", "chain_sum?seed=1", "chain_sum?seed=a&test=1", "a b?test=1", "x?test=0"]
+)
+def test_an_address_that_is_none(address):
+    with pytest.raises(SystemExit, match="write reasoning_gym://<dataset>"):
+        parse(address)
+
+
+def test_what_its_licence_forbids_is_left_out():
+    with pytest.raises(SystemExit, match="a work under CC BY-NC-ND 4.0"):
+        parse("gsm_symbolic?test=5")
+
+
+@pytest.mark.skipif(find_spec("reasoning_gym") is not None, reason="the package is here")
+def test_without_the_package(tmp_path):
+    with pytest.raises(SystemExit, match="pip install --no-deps --require-hashes --requirement envs/gym.txt"):
+        fetch("reasoning_gym://chain_sum?test=2", tmp_path, "dataset")
+
+
+@needs_package
+@pytest.mark.parametrize("dataset", ["chain_sum", "simple_equations", "knights_knaves", "number_sorting", "syllogism"])
+def test_problems_and_their_judge(tmp_path, dataset):
+    """Arithmetic, algebra, logic and algorithms: distinct questions, whose gold answers alone are right."""
+    fetch(f"reasoning_gym://{dataset}?seed=1&train=12&test=8", tmp_path, "dataset")
+    records = [record for split in ("test", "train") for record in read_jsonl(tmp_path / f"{split}.jsonl")]
+    assert len({record["question"] for record in records}) == 20
+    task = load({"module": "reasoning_gym"})
+    for record in records:
+        problem = format_problem(record, "test-0", PROMPT, task)
+        assert task.answer.equal(problem["answer"], problem["answer"], problem["facts"]) == 1.0
+        assert task.answer.equal("nonsense", problem["answer"], problem["facts"]) < 0.5
+        assert task.answer.equal(None, problem["answer"], problem["facts"]) == 0.0
+
+
+@needs_package
+def test_the_same_for_any_hash_seed(tmp_path):
+    """The first data set iterates over sets of strings, the second draws from Python's shared generator."""
+    program = "import sys; from sources import fetch; [fetch(s, sys.argv[1] + n, 'dataset') for s, n in zip(%r, 'ab')]"
+    sources = [f"reasoning_gym://{name}?seed=0&test=8" for name in ("isomorphic_strings", "list_functions")]
+    digests = []
+    for seed in ("1", "2"):
+        for name in "ab":
+            (tmp_path / seed / name).mkdir(parents=True)
+        path = os.pathsep.join(["scripts", *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+        command = [sys.executable, "-c", program % sources, f"{tmp_path / seed}/"]
+        subprocess.run(command, env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": path}, check=True)
+        digests.append([sha256(tmp_path / seed / name / "test.jsonl") for name in "ab"])
+    assert digests[0] == digests[1]
+
+
+@needs_package
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [("nonsense?test=2", "nonsense"), ("chain_sum?test=2&depth=3", "depth"), ("chain_sum?test=2&min_terms=9", "min")],
+)
+def test_an_error_of_the_package_is_one_line(tmp_path, address, says):
+    with pytest.raises(SystemExit) as error:
+        fetch(f"reasoning_gym://{address}", tmp_path, "dataset")
+    assert str(error.value).count("\n") == 0 and says in str(error.value).partition(": ")[2].partition(": ")[2]
+    json.dumps(str(error.value))
