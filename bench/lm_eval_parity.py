@@ -24,7 +24,8 @@ def harness(args, folder):
     results = Path("results", args.run)
     subprocess.run(
         [
-            *(args.lm_eval, "--model", "hf", "--device", "cpu", "--batch_size", "1", "--limit", str(args.limit)),
+            *(args.lm_eval, "--model", "hf", "--device", "cpu", "--batch_size", str(args.batch_size)),
+            *("--limit", str(args.limit)),
             *("--model_args", f"pretrained={results / 'models/base'},dtype=float32"),
             *("--include_path", str(results / "lm_eval"), "--tasks", args.task, "--apply_chat_template"),
             *("--fewshot_as_multiturn", "--log_samples", "--output_path", folder),
@@ -63,5 +64,6 @@ if __name__ == "__main__":
     parser.add_argument("--run", default="smollm2-135m-cpu", help="a run whose base model has been evaluated")
     parser.add_argument("--task", default="word_problems")
     parser.add_argument("--limit", type=int, default=60, help="number of problems")
+    parser.add_argument("--batch-size", type=int, default=1)
     parser.add_argument("--lm-eval", default=".venv/lm_eval/bin/lm_eval", help="the harness's command")
     sys.exit(main(parser.parse_args()))

@@ -6,6 +6,7 @@ python scripts/update_readme.py results/published/smollm2-135m-cpu
 import argparse
 from pathlib import Path
 
+from record.attestations import read
 from record.readme import BLOCK, block, scores_of
 from stage.files import read_text, write_text
 from stage.screen import run
@@ -18,7 +19,7 @@ def main(args):
     if not BLOCK.search(text):
         raise SystemExit(f"error: {args.readme} lacks the marks '<!-- numbers: … -->' and '<!-- end of numbers -->'")
     tasks = scores_of(args.record)
-    numbers = block(args.record, args.template, tasks).strip()
+    numbers = block(args.record, args.template, tasks, read(args.record, args.attestations)[2]).strip()
     write_text(args.figure, svg(arms(tasks)))
     write_text(args.readme, BLOCK.sub(lambda m: f"{m[1]}{numbers}\n{m[2]}", text))
 
@@ -28,6 +29,9 @@ if __name__ == "__main__":
     parser.add_argument("record", type=Path, help="directory results/published/<run>")
     parser.add_argument(
         "--template", type=Path, default=Path("workflow/report/readme.md.j2"), help="template of the block"
+    )
+    parser.add_argument(
+        "--attestations", type=Path, default=Path("attestations"), help="signed statements of others, by run"
     )
     parser.add_argument("--readme", type=Path, default=Path("README.md"), help="page to update")
     parser.add_argument("--figure", type=Path, default=Path("images/results.svg"), help="figure to draw")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from reasoning.overrides import of_task
 from reasoning.policies import measured_tasks
-from record import commands, origin, pages, recompute, repository, signature, tokens, trainings
+from record import attestations, commands, origin, pages, recompute, repository, signature, tokens, trainings
 from record.checksums import damage
 from record.earlier import format_of, verify_by_own_code
 from record.fresh import judge_again, judge_fresh, kind
@@ -112,6 +112,8 @@ def main(args):
     for record in records:
         results = args.results / record.name
         found, said = verify(record, results, args.signers)
+        unsigned, stated = attestations.check(record, args.attestations)
+        found, said = found + unsigned, said + stated
         if args.rerun and format_of(record) == FORMAT:
             again, words = rerun(record, results, args.rerun)
             found, said = found + again, said + words
@@ -141,6 +143,9 @@ if __name__ == "__main__":
     parser.add_argument("--verified", type=Path, default=Path("results/verified.json"), help="JSON to write")
     parser.add_argument(
         "--signers", type=Path, default=Path("results/published/allowed_signers"), help="as for ssh-keygen -Y verify"
+    )
+    parser.add_argument(
+        "--attestations", type=Path, default=Path("attestations"), help="signed statements of others, by run"
     )
     parser.add_argument("--rerun", type=int, metavar="N", help="complete N published problems of each policy again")
     run(main, parser)

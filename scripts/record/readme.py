@@ -40,8 +40,8 @@ def scores_of(record):
     return tasks
 
 
-def block(record, template, tasks):
-    """README's block of numbers as Markdown; `tasks` is the value of `scores_of`."""
+def block(record, template, tasks, statements):
+    """README's block of numbers as Markdown; `tasks` is the value of `scores_of`, `statements` those of `attest`."""
     provenance, config = read_json(record / "provenance.json"), read_json(record / "config.json")
     return fill(
         template,
@@ -49,5 +49,6 @@ def block(record, template, tasks):
         controls=config["controls"]["arms"],
         headline=config["headline"],
         commands=provenance["commands"],
+        reproduced=[value for value in statements.values() if value["reproduced"]],
         record=record,
     )

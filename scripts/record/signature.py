@@ -8,8 +8,9 @@ NAMESPACE = "build-reasoning-model"  # a signature for another purpose does not 
 
 
 def ssh_keygen(action, signature, sums, *options):
-    """A finished `ssh-keygen -Y <action>` that reads the checksums; None without ssh-keygen."""
-    command = ["ssh-keygen", "-Y", action, "-n", NAMESPACE, "-s", signature, *options]
+    """A finished `ssh-keygen -Y <action>` that reads the checksums, or another file; None without ssh-keygen."""
+    given = [] if action == "sign" else ["-s", signature]  # to sign standard input prints the signature
+    command = ["ssh-keygen", "-Y", action, "-n", NAMESPACE, *given, *options]
     try:
         return subprocess.run(command, stdin=sums.open("rb"), capture_output=True, text=True)
     except FileNotFoundError:

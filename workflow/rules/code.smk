@@ -1,4 +1,5 @@
 # The package's files, wherever the package lies, and its code as inputs: a stage reruns when its code changes.
+import ast
 import hashlib
 import io
 import json
@@ -7,7 +8,6 @@ import runpy
 import sys
 import tarfile
 from functools import cache
-from modulefinder import ModuleFinder
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -81,6 +81,9 @@ def lay_out(files, folder):
 ROOT = package_folder()
 
 
+CODE = {path.relative_to(ROOT or ".").as_posix() for path in Path(ROOT, "scripts").rglob("*.py")}
+
+
 def packaged(path):
     """A file of the package, flagged so that Snakemake adds no module's prefix to it."""
     return flag(f"{ROOT}{path}", PATH_MODIFIER_FLAG)
@@ -108,14 +111,27 @@ def modules(name, *chosen):
     return [packaged(path) for path in sorted(found - {f"scripts/{name}.py"})]
 
 
-@cache
 def imports(script):
     """The local files that a script imports anywhere in its code, including itself."""
-    scripts = Path(ROOT, "scripts").resolve()
-    finder = ModuleFinder(path=[str(scripts)])
-    finder.run_script(str(scripts.parent / script))
-    files = {Path(module.__file__) for module in finder.modules.values() if module.__file__}
-    return {str(file.relative_to(scripts.parent)) for file in files if file.is_relative_to(scripts)}
+    found, new = set(), {script}
+    while new:
+        found |= new
+        new = set().union(*map(imported, new)) - found
+    return found & CODE
+
+
+@cache
+def imported(path):
+    """The local files that a file imports itself, with the packages that they are in."""
+    names = set()
+    for node in ast.walk(ast.parse(Path(ROOT, path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):  # a name may be a module of the package
+            names |= {str(node.module)} | {f"{node.module}.{alias.name}" for alias in node.names}
+    parts = {tuple(name.split(".")[:length]) for name in names for length in range(1, name.count(".") + 2)}
+    paths = [Path("scripts", *each) for each in parts]
+    return CODE & {str(file) for each in paths for file in (each.with_suffix(".py"), each / "__init__.py")}
 
 
 def task_code(task):
