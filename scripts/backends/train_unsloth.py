@@ -32,6 +32,16 @@ def require_safe_standby(settings):
         )
 
 
+def require_quantised(policy, settings):
+    """Stop if a model that should have 4-bit layers has none: without bitsandbytes' kernels Unsloth loads 16 bit."""
+    wanted = settings.get("load_in_4bit", False)
+    if wanted and not any(type(module).__name__ == "Linear4bit" for module in policy.modules()):
+        raise SystemExit(
+            "error: Unsloth loaded the model in 16 bit, because bitsandbytes does not work here: run python -m "
+            "bitsandbytes to see why, or set train.load_in_4bit to false"
+        )
+
+
 def in_folder(load_lora, folder):
     """Unsloth's `load_lora`, which writes the adapter's config under a relative name, writing it into `folder`.
 
@@ -79,6 +89,7 @@ def load(model, chats, settings, prefill, folder):
         max_lora_rank=lora["r"],
         random_state=seed,
     )
+    require_quantised(policy, settings)
     policy = FastLanguageModel.get_peft_model(
         policy,
         **lora,

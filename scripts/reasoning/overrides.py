@@ -10,6 +10,11 @@ def merged(value, changes):
     return value | {key: merged(value.get(key), change) for key, change in changes.items()}
 
 
+def own_settings(task):
+    """A task's settings as its jobs are given them: without overrides, and without what only reports read."""
+    return {key: value for key, value in task.items() if key not in (*OVERRIDABLE, "published")}
+
+
 def of_task(config, section, task):
     """The config section `prompt` or `eval` for a task, with what `tasks.<task>` says of it."""
     return merged(config[section], config["tasks"][task].get(section, {}))

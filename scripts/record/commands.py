@@ -8,7 +8,7 @@ import re
 import shlex
 from pathlib import Path
 
-from reasoning.overrides import OVERRIDABLE, of_task, with_implied_tasks
+from reasoning.overrides import of_task, own_settings, with_implied_tasks
 from reasoning.policies import arm_of, seed_of
 from reasoning.training import of_trainer
 from stage.files import read_json, sha256
@@ -65,7 +65,7 @@ def by_config(config, flag, policy, task):
         return of_trainer(section) if flag == "train-config" else section
     if flag == "task-config":
         stated = with_implied_tasks(config)["tasks"][task]
-        return {key: value for key, value in stated.items() if key not in OVERRIDABLE}
+        return own_settings(stated)
     if flag == "task-module":
         return config["tasks"][config["task"]].get("module", "gsm8k")
     if flag in ("prompt-config", "eval-config"):

@@ -6,6 +6,7 @@ of envs/contract.txt: .ci/run installs it.
 
 import csv
 import json
+import math
 import os
 import subprocess
 import sys
@@ -207,7 +208,7 @@ def others(tmp_path_factory):
     """The trainers of all presets, and a training that cannot learn: [(arguments, what happened)]."""
     folder = tmp_path_factory.mktemp("presets")
     model = make_model(folder / "model", "qwen2")
-    # In bfloat16, as most presets ask for; a trainer in float16 needs a GPU.
+    # In bfloat16, as most presets ask for, and in 16 bit: bitsandbytes' kernels for a GPU are not here.
     half = {"dtype": "bfloat16", "grpo": {"bf16": True}}
     runs = [
         {"arguments": arguments(folder / name, model, name, changes=half), "only_construct": True} for name in UNSLOTH
@@ -215,19 +216,39 @@ def others(tmp_path_factory):
     limits = {"limits": {"steps": 1}}
     changes, rewards = overlaid(TRANSFORMERS, limits), {"accuracy": 1.0}
     runs.append({"arguments": arguments(folder / "tied", model, UNSLOTH[0], rewards=rewards, changes=changes)})
+    # On a T4: float16 weights under autocast with a gradient scaler.
+    changes = overlaid(TRANSFORMERS, {"dtype": "float16", "grpo": {"fp16": True}})
+    runs.append({"arguments": arguments(folder / "float16", model, "qwen2.5-1.5b-t4", changes=changes)})
+    runs.append({"arguments": arguments(folder / "nf4", model, UNSLOTH[0], changes={"load_in_4bit": True})})
     return list(zip(runs, train(folder, *runs), strict=True))
 
 
 def test_presets_construct_the_trainer(others):
     """With the arguments that they ask for; only the model's size and the number format differ."""
     assert len(UNSLOTH) >= 3
-    assert {run["arguments"]["adapter"]: found["error"] for run, found in others[:-1]} == {
-        run["arguments"]["adapter"]: None for run, _ in others[:-1]
+    constructed = others[: len(UNSLOTH)]
+    assert {run["arguments"]["adapter"]: found["error"] for run, found in constructed} == {
+        run["arguments"]["adapter"]: None for run, _ in constructed
     }
-    assert all(found["at_first"] for _, found in others[:-1])
+    assert all(found["at_first"] for _, found in constructed)
 
 
 def test_a_tied_training_stops(others):
-    run, found = others[-1]
+    run, found = others[len(UNSLOTH)]
     assert found["error"].startswith("error: training stopped at step 1: for 1 steps, all completions of a group got")
     assert not Path(run["arguments"]["adapter"]).exists()
+
+
+def test_float16(others):
+    """Unsloth's kernels and loss in float16 learn: the second of two steps has a finite gradient and a divergence."""
+    run, found = others[len(UNSLOTH) + 1]
+    assert found["error"] is None
+    rows = history(run["arguments"])
+    assert [row["step"] for row in rows] == [1, 2]
+    assert all(math.isfinite(row["grad_norm"]) for row in rows) and rows[-1]["grad_norm"] > 0 and rows[-1]["kl"] > 0
+
+
+def test_no_16_bit_in_place_of_4(others):
+    """Unsloth goes on in 16 bit if bitsandbytes has no kernels for a GPU, as here: the training stops and says so."""
+    _, found = others[-1]
+    assert found["error"].startswith("error: Unsloth loaded the model in 16 bit, because bitsandbytes does not work")

@@ -43,6 +43,27 @@ def test_a_profile_is_the_presets_run(checkout, apptainer, name):
     assert "nvidia-smi" in process.stdout or f"there is no image containers/{environment}-" in process.stdout
 
 
+# Read in Snakemake's own process, without a job: what a job's container is given is the environment of that process.
+SEEN = """
+include: "workflow/Snakefile"
+
+
+print("seen:", os.environ.get("APPTAINERENV_CUDA_VISIBLE_DEVICES"))
+"""
+
+
+@pytest.mark.parametrize("devices", ["1,3", None])
+def test_gpus_of_a_container(checkout, monkeypatch, devices):
+    """The container uses the GPUs that the process outside may use, of all that it sees: those stated, or all."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.delenv("APPTAINERENV_CUDA_VISIBLE_DEVICES", raising=False)
+    (checkout.folder / "seen.smk").write_text(SEEN)
+    given = {} if devices is None else {"CUDA_VISIBLE_DEVICES": devices}
+    process = checkout.snakemake("--snakefile", "seen.smk", "--dry-run", "--quiet", **given)
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert f"seen: {devices}\n" in process.stdout + process.stderr
+
+
 @pytest.mark.skipif(not Path(sys.prefix, "cpu").is_file(), reason="the Makefile did not make this environment")
 def test_another_environment(checkout):
     """A run that asks for other packages than the Makefile installed here stops before its first job."""

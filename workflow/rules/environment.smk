@@ -38,14 +38,11 @@ IMAGE_NAME, PUBLISHED = image()
 LOCAL_IMAGE = f"containers/{IMAGE_NAME}.sif"
 IMAGE = f"docker://{PUBLISHED}" if PUBLISHED else LOCAL_IMAGE
 
-# Apptainer's --cleanenv hides it, and a job on a shared machine would take another job's GPU.
-if (devices := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-    os.environ.update(APPTAINERENV_CUDA_VISIBLE_DEVICES=devices)
-
 # Whether the rules run in it.
 IMAGED = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
 
-# The GPUs that a cluster or the user has assigned, also to the jobs in containers that hide the host's environment.
+# The GPUs that a cluster or the user has assigned, also to jobs in containers, which --cleanenv would hide them from: a
+# job on a shared machine would take another one's.
 if (assigned := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
     os.environ.update(APPTAINERENV_CUDA_VISIBLE_DEVICES=assigned)
 

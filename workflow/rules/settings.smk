@@ -52,9 +52,8 @@ def settings(*keys):
 
 
 def task_settings(wildcards):
-    """The settings of the task in the path, without its overrides of other sections and what only reports read."""
-    others = {*definitions("scripts/reasoning/overrides.py")["OVERRIDABLE"], "published"}
-    return argument({key: value for key, value in RUN["tasks"][wildcards.task].items() if key not in others})
+    """The settings of the task in the path that its jobs are given."""
+    return argument(definitions("scripts/reasoning/overrides.py")["own_settings"](RUN["tasks"][wildcards.task]))
 
 
 def numbers():
