@@ -15,6 +15,21 @@ CHAT_TEMPLATE = (
 )
 
 
+# Files whose tests run the chain again and again, for minutes: .ci/run has them run, and `make test` skips them.
+LONG = """
+test_arms test_baselines test_bring_your_own test_data_parallel test_faults test_first_hour test_forged test_kills
+test_offline test_resume test_select test_shards test_slurm test_sweep test_watch
+""".split()
+
+
+def pytest_collection_modifyitems(items):
+    """Skip long tests unless they are asked for."""
+    if not os.environ.get("LONG_TESTS"):
+        for item in items:
+            if item.path.stem in LONG:
+                item.add_marker(pytest.mark.skip(reason="takes minutes: LONG_TESTS=1 runs it"))
+
+
 def make_tiny_model(folder, **shape):
     """Write a seeded Llama with two layers and 32 dimensions, whose tokenizer has bytes and four special tokens.
 
