@@ -8,7 +8,7 @@ from conftest import call
 
 
 def test_the_worked_example(checkout):
-    """From the page's records to a training and its comparison; only the model is the tests' own."""
+    """From the page's records to a training and an evaluation; only the model is the tests' own."""
     page = (checkout.folder / "config/bring_your_own.md").read_text()
     blocks = re.findall(r"```(\w+)\n(.*?)```", page, re.DOTALL)
     (records,) = [text for kind, text in blocks if kind == "jsonl"]
@@ -25,12 +25,13 @@ def test_the_worked_example(checkout):
     checkout.settings = {key: checkout.settings[key] for key in ("model", "train", "merge", "eval")}
     checkout.settings["prompt"] = {"format": "[^a-e]*"}
     checkout.write()
-    target = "results/animals/compare/animals/grpo-seed0.json"
-    process = call(checkout.folder, "--configfile", "mine/config.yaml", "tiny.yaml", "--", target)
+    targets = [
+        f"results/animals/{path}" for path in ("training/grpo-seed0/history.csv", "eval/animals/base/metrics.json")
+    ]
+    process = call(checkout.folder, "--configfile", "mine/config.yaml", "tiny.yaml", "--", *targets)
     assert process.returncode == 0, process.stdout
-    found = json.loads((checkout.folder / target).read_text())
-    assert found["extractors"].keys() == {"strict", "flexible"} and found["extractors"]["strict"]["n"] == 4
-    row = next(csv.DictReader((checkout.folder / "results/animals/training/grpo-seed0/history.csv").open()))
+    row = next(csv.DictReader((checkout.folder / targets[0]).open()))
     assert 0 < float(row["rewards/mine/rewards.py:brevity/mean"]) < 1
-    asked = json.loads((checkout.folder / "results/animals/eval/animals/base/metrics.json").read_text())["protocol"]
-    assert "Which of these barks?\nA) a cat\nB) a dog\nC) a fish" in asked["prompts"]["first"]
+    metrics = json.loads((checkout.folder / targets[1]).read_text())
+    assert metrics["scores"].keys() == {"strict", "flexible"} and metrics["n"] == 4
+    assert "Which of these barks?\nA) a cat\nB) a dog\nC) a fish" in metrics["protocol"]["prompts"]["first"]

@@ -1,13 +1,14 @@
 """Types of answers and task modules: what is read, when it is right, and what a wrong file is told."""
 
 import json
+from collections import deque
 
 import pytest
 from answers import choice, expression, number, text
 from reasoning.comparison import compare
 from reasoning.formatting import format_problem
 from reasoning.results import adjust
-from reasoning.rewards import rewards_of
+from reasoning.rewards import reward_functions, rewards_of
 from reasoning.scoring import about, judge, judge_again, summarise
 from tasks import described_module, load, read_problems
 
@@ -93,6 +94,17 @@ def test_a_judge_with_fractions(own):
     change = compare(base, policy, PROMPT)["extractors"]
     assert change.keys() == {"strict", "flexible"} and change["strict"]["difference"] == 0.25
     assert (change["strict"]["won"], change["strict"]["lost"]) == (2, 0)
+
+
+def test_the_judge_as_a_reward(own):
+    """TRL hands on what the judge needs as JSON, because records need not have the same keys."""
+    task = own(OWN)
+    (accuracy,), _ = reward_functions({"accuracy": 1.0}, PROMPT | {"prefill": ""}, 0, deque(maxlen=1), task.answer)
+    texts = ["<answer>red apple</answer>", "<answer>apple</answer>", "<answer>apple</answer>"]
+    columns = {"completions": [[{"role": "assistant", "content": text}] for text in texts], "answer": ["red apple"] * 3}
+    facts = [json.dumps({"half": "apple"}), json.dumps({"half": "apple"}), json.dumps({"half": "pear", "more": [1]})]
+    told = {"prompts": ["p"] * 3, "completion_ids": [[1]] * 3, "steps": [[]] * 3, "trainer_state": None}
+    assert accuracy(**columns, **told, facts=facts) == [1.0, 0.5, 0.0]
 
 
 def test_p_is_adjusted_for_the_number_of_tasks():
