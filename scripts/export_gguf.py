@@ -1,7 +1,9 @@
 """Write a merged model as GGUF, for llama.cpp and programs built on it, and compare its next tokens with the model's.
 
 Llama and Qwen2 models with byte-level BPE tokenizers. The file is read back by transformers, so the comparison covers
-the tensors, their order and their quantisation, but not llama.cpp's own tokenizer.
+the tensors, their order and their quantisation, but not llama.cpp's own tokenizer. Of Llama 3.x's scaled rotary
+embeddings it does not cover the factors either, which transformers does not read from GGUF: the comparison takes the
+model's own settings.
 """
 
 import argparse
@@ -23,11 +25,30 @@ SPLITS = {'"Digits"': "smollm", "\\\\p{N}{1,3}": "llama-bpe", "\\\\p{N}": "qwen2
 def require_known(config):
     """Stop if the model has parts that this exporter would write wrongly."""
     rope = config.rope_parameters["rope_type"]
-    if config.model_type not in ("llama", "qwen2") or rope != "default":
+    if (config.model_type, rope) not in {("llama", "default"), ("llama", "llama3"), ("qwen2", "default")}:
         raise SystemExit(
-            f"error: export_gguf supports llama and qwen2 models with default rotary embeddings, and this is "
-            f"{config.model_type} with {rope}: set hub.gguf to null, or convert it with llama.cpp's own script"
+            f"error: export_gguf supports llama and qwen2 models with default rotary embeddings, and llama with those "
+            f"of Llama 3, and this is {config.model_type} with {rope}: set hub.gguf to null, or convert it with "
+            "llama.cpp's own script"
         )
+
+
+def head_size(config):
+    """The dimensions of an attention head."""
+    return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+
+
+def rotary_factors(config):
+    """What Llama 3's scaling divides each rotary frequency by, (head size / 2,), as llama.cpp wants them.
+
+    llama.cpp has no setting for this scaling: its own converter writes them as the tensor rope_freqs.weight.
+    """
+    import numpy
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    scaled, _ = ROPE_INIT_FUNCTIONS["llama3"](config, "cpu")
+    exponents = numpy.arange(0, head_size(config), 2) / head_size(config)
+    return (config.rope_parameters["rope_theta"] ** -exponents / scaled.double().numpy()).astype(numpy.float32)
 
 
 def add_hyperparameters(writer, config):
@@ -41,7 +62,7 @@ def add_hyperparameters(writer, config):
     writer.add_head_count(heads)
     writer.add_head_count_kv(config.num_key_value_heads)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_rope_dimension_count(getattr(config, "head_dim", None) or config.hidden_size // heads)
+    writer.add_rope_dimension_count(head_size(config))
     writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
 
 
@@ -74,6 +95,8 @@ def add_tensors(writer, folder, config, kind):
     from safetensors import safe_open
     from tqdm import tqdm
 
+    if config.rope_parameters["rope_type"] == "llama3":
+        writer.add_tensor(f"{gguf.TENSOR_NAMES[gguf.MODEL_TENSOR.ROPE_FREQS]}.weight", rotary_factors(config))
     names = gguf.get_tensor_name_map(writer_arch(config), config.num_hidden_layers)
     heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
     wanted = gguf.GGMLQuantizationType[kind]
@@ -98,7 +121,7 @@ def writer_arch(config):
     return {"llama": gguf.MODEL_ARCH.LLAMA, "qwen2": gguf.MODEL_ARCH.QWEN2}[config.model_type]
 
 
-def parity(args, problems):
+def parity(args, config, problems):
     """Compare the next-token logits of the GGUF file with those of the model, on the same tokens."""
     import torch
     from transformers import AutoModelForCausalLM, GgufConfig
@@ -112,8 +135,10 @@ def parity(args, problems):
         return next_token_logits(policy, tokenizer, prompts, f"compare {args.gguf.name}, {label}")
 
     expected = logits(args.merged, "the model")
-    dequantized = GgufConfig(dequantize=True)
-    found = logits(args.gguf.parent, "the GGUF file", gguf_file=args.gguf.name, quantization_config=dequantized)
+    options = {"gguf_file": args.gguf.name, "quantization_config": GgufConfig(dequantize=True)}
+    if config.rope_parameters["rope_type"] != "default":
+        options["config"] = config
+    found = logits(args.gguf.parent, "the GGUF file", **options)
     return {"problems": len(prompts)} | logit_differences(expected, found)
 
 
@@ -139,7 +164,7 @@ def main(args):
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file(progress=True)
         writer.close()
-    write_json(args.parity, {"type": args.type} | parity(args, settings["problems"]))
+    write_json(args.parity, {"type": args.type} | parity(args, config, settings["problems"]))
 
 
 if __name__ == "__main__":

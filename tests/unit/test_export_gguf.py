@@ -80,6 +80,28 @@ def test_tokenizer_is_inside(tmp_path, tiny_model):
     assert fields["tokenizer.ggml.token_type"].contents()[0] == gguf.TokenType.CONTROL
 
 
+def make_llama3(folder):
+    """The tiny model with Llama 3.1's rotary embeddings, whose wavelengths lie below, within and above the bounds."""
+    scaling = {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 64}
+    make_tiny_model(folder, rope_parameters={"rope_type": "llama3", "rope_theta": 10000.0, **scaling})
+
+
+def test_scaled_rotary_embeddings(tmp_path):
+    """The factors turn plain frequencies into the model's own; formula of transformers and llama.cpp's converter."""
+    import gguf
+    import numpy
+    from transformers import AutoModelForCausalLM
+
+    make_llama3(tmp_path / "model")
+    assert export(tmp_path / "model", tmp_path, "F32")["max_logit_difference"] < 1e-5
+    tensors = {tensor.name: tensor.data for tensor in gguf.GGUFReader(tmp_path / "out/tiny.gguf").tensors}
+    factors = tensors["rope_freqs.weight"]
+    used = AutoModelForCausalLM.from_pretrained(tmp_path / "model").model.rotary_emb.inv_freq.numpy()
+    plain = 10000.0 ** -(numpy.arange(0, 32, 2) / 32)
+    assert factors.dtype == numpy.float32 and numpy.allclose(plain / factors, used, rtol=1e-6)
+    assert factors.min() == pytest.approx(1) and factors.max() == pytest.approx(8) and len(set(factors.round(3))) > 2
+
+
 def test_order_of_rows_matters(tmp_path, tiny_model, monkeypatch):
     """The comparison would notice rows in the wrong order."""
     import export_gguf
