@@ -1,7 +1,8 @@
 """A task's overrides of the sections prompt and eval."""
 
+import pytest
 import yaml
-from reasoning.overrides import merged, of_task
+from reasoning.overrides import implied_tasks, merged, of_task
 
 CONFIG = yaml.safe_load(open("config/config.yaml"))
 
@@ -23,3 +24,23 @@ def test_a_task_has_what_it_states_and_the_rest_of_the_section():
     config = CONFIG | {"tasks": {"gsm8k": task}}
     assert of_task(config, "prompt", "gsm8k") == CONFIG["prompt"] | {"system": None}
     assert of_task(config, "eval", "gsm8k")["sampling"] == {"max_new_tokens": 99, "do_sample": False}
+
+
+@pytest.mark.parametrize(
+    ("sweep", "every", "names"),
+    [({}, None, []), ({"r": {}}, None, ["t_dev"]), ({}, 5, ["t_dev"]), ({"r": {}}, 5, ["t_dev"])],
+)
+def test_what_is_chosen_is_chosen_on_dev(sweep, every, names):
+    train = CONFIG["train"] | {"select": {"every": every}}
+    config = CONFIG | {"task": "t", "tasks": {"t": {"dev": 2}}, "sweep": sweep, "train": train}
+    found = implied_tasks(config)
+    assert [*found] == names and all(task == {"dev": 2, "eval": {"split": "dev"}} for task in found.values())
+
+
+def test_a_teacher_answers_the_training_split():
+    arms = {"a": {}, "b": {"train": {"trainer": "sft", "teacher": "base"}}}
+    config = CONFIG | {"task": "t", "tasks": {"t": {}}, "sweep": {}, "arms": arms}
+    (name, task), draws = *implied_tasks(config).items(), {"do_sample": True, "max_new_tokens": 26}
+    draws |= {"temperature": CONFIG["teachers"]["temperature"]}
+    assert name == "t_train" and task["eval"]["split"] == "train"
+    assert task["eval"]["draws"] == {"n": CONFIG["teachers"]["n"], "sampling": draws}

@@ -2,21 +2,24 @@
 import json
 import os
 import time
+from pathlib import Path
+
+PLAN = Path(".snakemake", f"plan-{config['run']}.json")
 
 
-def kind_and_size(job, rule):
+def kind_and_size(job, stage_name):
     """The jobs whose times are alike, and what they grow with: the tokens that may be sampled, or steps."""
-    if job.rule is rules.evaluate.rule:
+    if stage_name == "evaluate":
         settings, task = of_task("eval", job.wildcards.task), RUN["tasks"][job.wildcards.task]
         problems, _ = definitions("scripts/reasoning/policies.py")["problem_count"](task, settings["split"])
         draws = settings.get("draws")
         drawn = draws["n"] * draws["sampling"]["max_new_tokens"] if draws else 0
-        return rule, (problems or task["size"]["train"]) * (settings["sampling"]["max_new_tokens"] + drawn)
-    if job.rule is rules.train.rule:
+        return stage_name, (problems or task["size"]["train"]) * (settings["sampling"]["max_new_tokens"] + drawn)
+    if stage_name == "train":
         settings = settings_of(job.wildcards.arm, "train")
         steps = definitions("scripts/reasoning/training.py")["arguments"](settings).get("max_steps", 1)
-        return f"{rule} by {settings['trainer']}", max(steps, 1)
-    return rule, 1
+        return f"{stage_name} by {settings['trainer']}", max(steps, 1)
+    return stage_name, 1
 
 
 def plan():
@@ -38,13 +41,12 @@ def plan():
 
 def write_plan():
     """Before the first job: write the plan, and tell the jobs where it is."""
-    path = Path(".snakemake", f"plan-{config['run']}.json")
-    path.write_text(json.dumps(plan()), encoding="utf-8")
-    os.environ["RUN_PLAN"] = str(path)
+    PLAN.write_text(json.dumps(plan()), encoding="utf-8")
+    os.environ.update(RUN_PLAN=str(PLAN))
 
 
 def show_costs():
     """After a complete run: what its jobs took."""
-    made = json.loads(Path(os.environ["RUN_PLAN"]).read_text(encoding="utf-8"))
+    made = json.loads(PLAN.read_text(encoding="utf-8"))
     if line := definitions("scripts/stage/forecast.py")["costs"](made):
         print(line, flush=True)
