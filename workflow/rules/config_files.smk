@@ -13,7 +13,7 @@ from snakemake.exceptions import WorkflowError
 def read_yaml(path):
     """A YAML file of the package."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times as fast, and not everywhere
-    return yaml.load(Path(ROOT, path).read_text(encoding="utf-8"), Loader=loader)
+    return loader(Path(ROOT, path).read_text(encoding="utf-8")).get_single_data()
 
 
 def require_given_once():
