@@ -57,6 +57,20 @@ def judge_again(sample, prompt, kind):
     return fresh | ({"draws": list(map(again, sample["draws"]))} if "draws" in sample else {})
 
 
+def within_budgets(samples):
+    """`{tokens: score}` by the strict extractor if only completions that end within so many tokens count.
+
+    The budgets are the powers of two, and the longest completion's number of tokens, with which all count. It is what
+    the same completions would have scored with a smaller limit, if none has its answer before the end of a longer text.
+    """
+    longest = max(sample["tokens"] for sample in samples)
+    budgets = [2**power for power in range(longest.bit_length()) if 2**power < longest]
+    return {
+        str(budget): score([(s["tokens"] <= budget) * s["correct"]["strict"] for s in samples])
+        for budget in [*budgets, longest]
+    }
+
+
 def summarise(samples):
     """The scores of a list of samples, overall and by family."""
     families, extractors = sorted({s["family"] for s in samples}), extractors_in_order(samples[0]["correct"])
@@ -67,6 +81,7 @@ def summarise(samples):
         "unparsed": sum(s.get("unparsed", False) for s in samples),
         "truncated": score([s["truncated"] for s in samples]),
         "completion_tokens": quantiles([s["tokens"] for s in samples]),
+        "within_tokens": within_budgets(samples),
         "at_k": at_k(samples),
         "families": {
             family: {name: score([s["correct"][name] for s in samples if s["family"] == family]) for name in extractors}

@@ -104,6 +104,29 @@ def arms(tasks):
     return figure
 
 
+def budgets(results, histories):
+    """Exact match against the tokens that a completion may take: base model and arms, the mean over seeds."""
+    figure, axes = pyplot.subplots(len(results["tasks"]), 1, figsize=(6, 2.4 * len(results["tasks"])), squeeze=False)
+    for axis, (task, entry) in zip(axes.flat, results["tasks"].items(), strict=True):
+        found = {}
+        for policy, value in entry["policies"].items():
+            of_budget = {int(tokens): each["value"] for tokens, each in value["metrics"]["within_tokens"].items()}
+            found.setdefault(arm_of(policy), []).append(of_budget)
+        for place, (arm, seeds) in enumerate(found.items()):
+            # A budget that is longer than a seed's longest completion changes nothing for that seed.
+            tokens = sorted({budget for of_budget in seeds for budget in of_budget})
+            reached = [[max(v for b, v in seed.items() if b <= t or b == min(seed)) for seed in seeds] for t in tokens]
+            means = [100 * sum(values) / len(values) for values in reached]
+            colour = "0.35" if arm == "base" else f"C{place - 1}"
+            axis.plot(tokens, means, marker="o", markersize=3, linewidth=1, color=colour, label=arm)
+        axis.set_xscale("log", base=2)
+        axis.set_xlabel("tokens that a completion may take")
+        axis.set_ylabel("exact match, %")
+        axis.set_title(f"{task}: right, and ended within the budget")
+        axis.legend(fontsize=7)
+    return figure
+
+
 def families(results, histories):
     """Scores of each family by the headline extractor: the base model's, with intervals, and each seed's of the arm."""
     name, lead = results["headline"], arm_of(results["policy"])
@@ -181,6 +204,7 @@ FIGURES = {
     "arms": lambda results, histories: arms(by_arm(results)),
     "changes": changes,
     "families": families,
+    "budgets": budgets,
     "curves": curves,
 }
 

@@ -2,7 +2,7 @@
 
 import pytest
 from answers import number
-from reasoning.scoring import about, judge, judge_again, strict_score, summarise
+from reasoning.scoring import about, judge, judge_again, strict_score, summarise, within_budgets
 
 PROMPT = {"answer": "<answer>([^<]*)</answer>", "format": "[a-z]*<answer>[0-9]+</answer>"}
 
@@ -58,3 +58,15 @@ def test_what_a_sample_says_of_its_problem():
         "prompt": [{}, {"content": "q"}],
     }
     assert about(problem) == {"id": "t-0", "family": "f", "gold": "5", "steps": ["2"], "question": "q"}
+
+
+def test_budgets():
+    """Right completions of 3, 5 and 9 tokens, and a wrong one of 2: which count within 1, 2, 4, 8 and 9 tokens."""
+    samples = [
+        {"tokens": tokens, "correct": {"strict": right}}
+        for tokens, right in ((3, True), (5, True), (9, True), (2, False))
+    ]
+    found = within_budgets(samples)
+    counted = {budget: (each["correct"], each["n"]) for budget, each in found.items()}
+    assert counted == {"1": (0, 4), "2": (0, 4), "4": (1, 4), "8": (2, 4), "9": (3, 4)}
+    assert within_budgets([{"tokens": 8, "correct": {"strict": True}}]).keys() == {"1", "2", "4", "8"}
