@@ -143,7 +143,7 @@ def counted_by_hand(results, record):
             return [leaf for key, child in value.items() for leaf in leaves(child, f"{address}.{key}")]
         return [address] if type(value) in (int, float) else []
 
-    scores = ("n", "scores", "format", "unparsed", "truncated", "completion_tokens", "families")
+    scores = "n scores format unparsed truncated completion_tokens within_tokens families".split()
     for scope in ("", "controls"):
         (entry,) = read_json(record / scope / "results.json")["tasks"].values()
         yield from leaves(entry["verbatim"], "probe")
