@@ -10,6 +10,7 @@ from reporting.page import page
 from stage.environment import versions
 from stage.files import read_json, read_text
 
+from record.attestations import read
 from record.crate import crate_of
 from record.layout import JOBS, SCOPES, read_samples
 from record.readme import BLOCK, block, scores_of
@@ -110,15 +111,19 @@ def check_crate(record, provenance, license):
         yield f"ro-crate-metadata.json: {differing[0]} does not follow from the record's files and jobs"
 
 
-def check_readme(record, readme, template, image):
-    """Where README's block about a record, if it has one, or its figure is not what the record makes of it."""
+def check_readme(record, readme, template, image, attestations=Path("attestations")):
+    """Where README's block about a record, if it has one, or its figure is not what the record makes of it.
+
+    `attestations` is the folder of others' statements, which the block counts.
+    """
     from reporting.figures import arms, svg
 
     found = BLOCK.search(read_text(readme)) if readme.exists() else None
     if found is None or f"{record}" not in found[0]:
         return
     tasks = scores_of(record)
-    if found[0] != f"{found[1]}{block(record, template, tasks).strip()}\n{found[2]}":
+    numbers = block(record, template, tasks, read(record, attestations)[2]).strip()
+    if found[0] != f"{found[1]}{numbers}\n{found[2]}":
         yield f"{readme}: its numbers are not those of {record}: run python scripts/update_readme.py {record}"
     if not image.exists() or not near(read_text(image), svg(arms(tasks))):
         yield f"{image}: does not show {record}: run python scripts/update_readme.py {record}"

@@ -87,7 +87,7 @@ def arguments(folder, model, preset, seed=7, rewards=None, steps=0, changes=None
         "checkpoint_steps": steps,
         "checkpoint_minutes": 0,
         "report_to": [],
-        "reports": Path("reports"),
+        "reports": str(folder / "reports"),
         **{name: str(folder / file) for name, file in names.items()},
     }
 

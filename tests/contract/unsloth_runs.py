@@ -99,7 +99,7 @@ def main():
         Path(sys.argv[2]).write_text(json.dumps(found))
 
 
-PATHS = "model data adapter history arguments environment gpu_memory checkpoints".split()
+PATHS = "model data adapter history arguments environment gpu_memory checkpoints reports".split()
 
 
 def argparse_namespace(given):
@@ -107,7 +107,9 @@ def argparse_namespace(given):
     import argparse
 
     values = {name: Path(value) if name in PATHS else value for name, value in given.items()}
-    return argparse.Namespace(**values | {"code": [Path("scripts/train.py")], "demonstrations": []})
+    return argparse.Namespace(
+        **values | {"code": [Path("scripts/train.py")], "demonstrations": [], "task_module": "gsm8k"}
+    )
 
 
 main()
