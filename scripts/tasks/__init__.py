@@ -15,7 +15,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from answers.judged import Judged
 from reasoning.own import failure
 from stage.files import sha256
 
@@ -64,7 +63,11 @@ def load(settings):
             f"error: task module {name}: define problem(record), and either ANSWER or judge(answer, problem)"
         )
     task = Task(name, found["problem"], found.get("ANSWER"))
-    return task if task.answer else Task(name, task.convert, Judged(found["judge"], task.call))
+    if task.answer:
+        return task
+    # By name, as the modules above: what only fetches records does not depend on how answers are read.
+    judged = import_module("answers.judged").Judged
+    return Task(name, task.convert, judged(found["judge"], task.call))
 
 
 def described_module(settings):

@@ -136,10 +136,16 @@ def imported(path):
 
 def task_code(task):
     """The files of a task's module: of the package, or the user's and what it imports of the package."""
-    name = RUN["tasks"][task].get("module", "gsm8k")
+    name, judged = RUN["tasks"][task].get("module", "gsm8k"), imports("scripts/answers/judged.py")
     if not name.endswith(".py"):
-        return [packaged(path) for path in sorted(imports(f"scripts/tasks/{name}.py"))]
-    return [flag(name, PATH_MODIFIER_FLAG), *map(packaged, sorted(imports(os.path.abspath(name))))]
+        return [packaged(path) for path in sorted(imports(f"scripts/tasks/{name}.py") | judged)]
+    return [flag(name, PATH_MODIFIER_FLAG), *map(packaged, sorted(imports(os.path.abspath(name)) | judged))]
+
+
+def module_of_task(wildcards):
+    """The file of that module alone: how it reads answers is nothing to a download."""
+    name = RUN["tasks"][wildcards.task].get("module", "gsm8k")
+    return flag(name, PATH_MODIFIER_FLAG) if name.endswith(".py") else packaged(f"scripts/tasks/{name}.py")
 
 
 def code_of_task(wildcards):

@@ -48,7 +48,7 @@ rule download_data:
     input:
         script=stage("download_data"),
         modules=lambda wildcards: modules("download_data", source(RUN["tasks"][wildcards.task]["source"])),
-        task=code_of_task,
+        task=module_of_task,
     output:
         train=update("<results>/data/{task}/raw/train.jsonl"),
         test=update("<results>/data/{task}/raw/test.jsonl"),

@@ -72,7 +72,9 @@ rule report:
     output:
         config="<results>/{scope}config.json",
         html=report("<results>/{scope}report.html", caption="../report/report.rst", category="Report"),
-        figures=collect("<results>/{{scope}}figures/{name}.pdf", name=["arms", "changes", "families", "budgets", "curves"]),
+        figures=collect(
+            "<results>/{{scope}}figures/{name}.pdf", name=["arms", "changes", "families", "budgets", "curves"]
+        ),
         numbers="<results>/{scope}numbers.tex",
         table="<results>/{scope}table.tex",
     log:
