@@ -24,6 +24,6 @@ def test_jobs_take_turns_on_the_gpu(checkout):
 
 
 def test_a_rule_that_is_not_there(checkout):
-    checkout.write(resources={"train": {"mem_mb": 1}})
+    checkout.write(resources={"training": {"mem_mb": 1}})
     process = checkout.snakemake("--dry-run")
     assert process.returncode != 0 and "config: resources" in process.stdout + process.stderr
