@@ -21,7 +21,7 @@ INPUTS = {
     "installer": (r"\$\{?install\[@\]\}?\"?([^&|;)`#\n]*)", None),
     "model or data": (
         r"^\s*source:\s*(\w+://\S+)",
-        rf"hf://\S+@{COMMIT}(/\S+)?|pypi://{REQUIREMENT}/\S+#sha256=[0-9a-f]{{64}}|generated://\S+",
+        rf"hf://\S+@{COMMIT}(/\S+)?|pypi://{REQUIREMENT}/\S+#sha256=[0-9a-f]{{64}}|(generated|compositions|reasoning_gym)://\S+",
     ),
     "download": (r"\b(?:curl|wget|git clone)\s+(\S.*)$", r"(?!)"),
     "system packages": (r"\bapt(?:-get|_elsewhere)\b[^&|;#\n]*?\b(?:install|download)\b([^&|;)\n]*)", r"(?!)"),
@@ -34,6 +34,7 @@ KNOWN = {
     (".ci/run", "system packages"): "tools of the test machine, which no number depends on",
     (".ci/slurm", "system packages"): "tools of the test machine, which no number depends on",
     ("config/colab.ipynb", "download"): "the reader's own choice of this repository's version",
+    ("config/bring_your_own.md", "model or data"): "a form for the reader to fill in, with the revision in it",
     ("containers/Containerfile", "system packages"): "by APT_OPTIONS, a snapshot of the archive where the base has one",
     ("workflow/rules/environment.smk", "packages"): "advice in an error message",
     ("scripts/backends/reports.py", "packages"): "advice in an error message",

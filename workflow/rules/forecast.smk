@@ -36,7 +36,8 @@ def plan():
                 "benchmark": str(job.benchmark),
                 "planned": bool(workflow.dag.needrun(job)),
             }
-    return {"started": time.time(), "cores": workflow.cores or 1, "price": config["price"], "jobs": jobs}
+    cores = workflow.resource_settings.cores or 1  # a cluster's jobs do not share any
+    return {"started": time.time(), "cores": cores, "price": config["price"], "jobs": jobs}
 
 
 def write_plan():
