@@ -60,7 +60,6 @@ def formatted(raw, prompt, task, module):
         for split, records in (("train", train), ("dev", dev), ("test", test))
     }
     for record, problem in zip(train, found["train"], strict=False):
-        problem["solution"] = module.problem(record)[
-            "solution"
-        ]  # to be imitated; there are none of the splits that are measured on
+        # To be imitated; there are none of the splits that are measured on.
+        problem["solution"] = module.problem(record)["solution"]
     return found

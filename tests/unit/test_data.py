@@ -85,12 +85,13 @@ def test_dev_comes_out_of_train_and_test_questions_do_not():
     rest, dev = split_dev(train, test=[{"question": "3"}], dev=4, seed=0)
     assert len(dev) == 4 and len(rest) == 5
     assert {"question": "3"} not in rest + dev
-    with pytest.raises(SystemExit, match="leaves none"):
-        split_dev(train, [], dev=10, seed=0)
+    for dev in (len(train), len(train) + 1):
+        with pytest.raises(SystemExit, match="leaves none"):
+            split_dev(train, [], dev=dev, seed=0)
 
 
 def problem_file(path, *numbers):
-    write_jsonl(path, [{"question": f"Q{n}?", "answer": f"#### {n}"} for n in numbers])
+    write_jsonl(path, [{"question": f"Q{n}?", "answer": f"{n} apples\n#### {n}"} for n in numbers])
     return path
 
 
@@ -111,6 +112,8 @@ def test_formatted(tmp_path):
     answers = {split: [problem["answer"] for problem in of] for split, of in splits.items()}
     assert answers["dev"] == [answer(record) for record in dev] and len(dev) == 4
     assert answers["train"] == [answer(record) for record in rest][:20] and "7" not in answers["train"]
+    assert all(problem["solution"] == f"{problem['answer']} apples" for problem in splits["train"])
+    assert not any("solution" in problem for split in ("dev", "test") for problem in splits[split])
     assert answers["test"] == ["7", "40"] and [p["id"] for p in splits["test"]] == ["test-0", "test-1"]
     assert splits["test"][0]["prompt"] == [{"role": "user", "content": "Q7?"}]
     alone = formatted(raw, prompt, {"limit": {}}, TASK)

@@ -22,6 +22,8 @@ def test_the_vote_has_the_score_of_the_most_frequent_answer():
     assert voted([("3", False), ("5", True), ("5", True), (None, False), (None, False), (None, False)]) == 1
     assert voted([("3", False), ("5", True), ("5", True), ("3", False)]) == 0
     assert voted([(None, False), (None, False)]) == 0
+    # Wrong answers that differ are not one answer: the first of a tie is the right one.
+    assert voted([("5", True), ("3", False), ("4", False)]) == 1
     # Two ways to write the right answer are one answer, and a fraction of a score is not the right one.
     assert voted([("1", False), ("1", False), ("1/2", True), ("0.5", True), (".5", True)]) == 1
     assert voted([("x", 0.25), ("x", 0.25), ("y", 1.0)]) == 0.25
