@@ -57,6 +57,8 @@ def test_without_steps_only_an_answer_can_be_wrong():
         ("7 / 2 = 3.5", True),
         ("10 / 3 = 3.33", True),
         ("10 / 3 = 3.3", True),
+        ("10 / 3 = 3.35", False),
+        ("1 / 8 = 0.13", True),
         ("10 / 3 = 3", False),
         ("10 / 3 = 3.4", False),
         ("5 / 0 = 5", False),
