@@ -51,6 +51,24 @@ def for_backend(training):
     return training.settings | {"grpo": arguments(training.settings) | none}
 
 
+def count_on(trainer):
+    """After resuming, go on with the log's number of tokens, which TRL 1.15 and 1.16 keep in no checkpoint."""
+    from transformers import TrainerCallback
+
+    if not hasattr(trainer, "_total_train_tokens"):
+        raise SystemExit(
+            "error: TRL's SFTTrainer has no _total_train_tokens, which counts the log's tokens: use the locked TRL, or "
+            "change count_on in scripts/trainers/sft.py"
+        )
+
+    class CountOn(TrainerCallback):
+        def on_train_begin(self, args, state, control, **_):
+            if counted := [row["num_tokens"] for row in state.log_history if "num_tokens" in row]:
+                trainer._total_train_tokens = int(counted[-1])
+
+    trainer.add_callback(CountOn())
+
+
 def make(policy, tokenizer, training, extra):
     """`(trainer, wanted)`: an SFTTrainer and the arguments that were asked for.
 
@@ -65,7 +83,9 @@ def make(policy, tokenizer, training, extra):
     print(f"{len(training.demonstrations)} completions of {len(problems)} problems to imitate")
     print(f"The first: {training.demonstrations[0]['completion']!r}")
     rows = Dataset.from_list(tokenised(training))
-    return SFTTrainer(model=policy, processing_class=tokenizer, args=args, train_dataset=rows, **extra), wanted
+    trainer = SFTTrainer(model=policy, processing_class=tokenizer, args=args, train_dataset=rows, **extra)
+    count_on(trainer)
+    return trainer, wanted
 
 
 def keep_texts(training, working, folder):

@@ -6,10 +6,12 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import psutil
 import pytest
+import yaml
 
 ADAPTER, TRAINING = "results/tiny/adapters/grpo-seed0", "results/tiny/training/grpo-seed0"
 HASHED = (f"{ADAPTER}/adapter_model.safetensors", f"{TRAINING}/history.csv", f"{TRAINING}/arguments.json")
@@ -139,3 +141,38 @@ def test_how_often_may_change(whole):
     whole.write()
     assert planned == {}
     assert json.loads((whole.folder / TRAINING / "arguments.json").read_text())["save_strategy"] == "no"
+
+
+def test_imitation_resumes_too(tiny_model, tmp_path):
+    """Supervised fine-tuning goes on from a checkpoint in the middle, to the bytes of the uninterrupted training."""
+    from conftest import ROOT, training_outputs
+
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    problems = [
+        {"id": f"train-{n}", "prompt": [{"role": "user", "content": f"{n} + 1"}], "answer": str(n + 1)}
+        | {"steps": [str(n + 1)], "solution": f"{n} + 1 = {n + 1}"}
+        for n in range(8)
+    ]
+    data = tmp_path / "train.jsonl"
+    data.write_text("".join(json.dumps(problem) + "\n" for problem in problems))
+    train = config["train"] | {"trainer": "sft", "lora": {"r": 4}}
+    train["problems"] |= {"shuffle": True}
+    train["sft"] |= {"max_steps": 4, "per_device_train_batch_size": 3}
+    given = {"train-config": json.dumps(train), "rewards-config": "{}", "prompt-config": json.dumps(config["prompt"])}
+    given |= {"seed": "0", "source": "tiny", "model": str(tiny_model), "data": str(data)}
+    command = [sys.executable, str(ROOT / "scripts/train.py"), "--adapter", str(tmp_path / "adapter")]
+    command += [word for name, value in given.items() for word in (f"--{name}", value)]
+    command += [*training_outputs(tmp_path), "--checkpoint-steps", "1"]
+
+    def trained():
+        process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert process.returncode == 0, process.stderr[-3000:]
+        files = ("adapter/adapter_model.safetensors", "adapter/demonstrations.jsonl", "history.csv", "arguments.json")
+        return process.stdout, [hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in files]
+
+    said, whole = trained()
+    assert "resumes" not in said
+    (last,) = tmp_path.glob("checkpoints/*/checkpoint-3")
+    shutil.rmtree(last)
+    said, again = trained()
+    assert "resumes from checkpoint-2" in said and again == whole
