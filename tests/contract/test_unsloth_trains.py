@@ -66,6 +66,13 @@ def make_model(folder, kind):
     return folder
 
 
+IMITATION = {
+    "trainer": "sft",
+    "solution": "{solution} <answer>{answer}</answer>",
+    "sft": {"max_steps": 2, "per_device_train_batch_size": 2},
+}
+
+
 def arguments(folder, model, preset, seed=7, rewards=None, steps=0, changes=None):
     """train's arguments for a preset with `changes`, in float32 and in a folder of its own."""
     folder.mkdir()
@@ -252,3 +259,22 @@ def test_no_16_bit_in_place_of_4(others):
     """Unsloth goes on in 16 bit if bitsandbytes has no kernels for a GPU, as here: the training stops and says so."""
     _, found = others[-1]
     assert found["error"].startswith("error: Unsloth loaded the model in 16 bit, because bitsandbytes does not work")
+
+
+def test_imitation(tmp_path):
+    """Unsloth's own SFTTrainer learns from completions alone, as it was asked to, and its adapter is plain LoRA."""
+    model = make_model(tmp_path / "model", "qwen2")
+    given = arguments(tmp_path / "run", model, "qwen2.5-1.5b", changes=TRANSFORMERS | IMITATION)
+    problems = [
+        {"id": str(n), "prompt": [{"role": "user", "content": "x" * n}], "answer": str(n), "steps": []}
+        | {"solution": "so"}
+        for n in range(1, 9)
+    ]
+    Path(given["data"]).write_text("".join(json.dumps(problem) + "\n" for problem in problems))
+    (found,) = train(tmp_path, {"arguments": given})
+    assert found["error"] is None
+    rows = history(given)
+    assert [row["step"] for row in rows] == [1, 2] and all(row["grad_norm"] > 0 for row in rows)
+    assert rows[-1]["num_tokens"] > rows[0]["num_tokens"] > 0
+    stated = json.loads(Path(given["arguments"]).read_text())
+    assert (stated["max_length"], stated["packing"], stated["train_sampling_strategy"]) == (None, False, "sequential")
