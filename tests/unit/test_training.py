@@ -50,11 +50,11 @@ def test_problems():
 
 
 def test_wrong_answers():
-    """Every answer is one of another problem, and no step of the right solution is left."""
+    """Every answer is that of the next problem with another one, and no step of the right solution is left."""
     found = training_problems(PROBLEMS, ALL | {"wrong_answers": True}, 0)
     assert [p["id"] for p in found] == [p["id"] for p in PROBLEMS]
     assert all(a["answer"] != b["answer"] and not a["steps"] for a, b in zip(found, PROBLEMS, strict=True))
-    assert {p["answer"] for p in found} <= {p["answer"] for p in PROBLEMS}
+    assert [p["answer"] for p in found] == [p["answer"] for p in PROBLEMS[1:] + PROBLEMS[:1]]
     with pytest.raises(SystemExit, match="needs problems with different answers"):
         training_problems(PROBLEMS[:1] * 2, ALL | {"wrong_answers": True}, 0)
 
