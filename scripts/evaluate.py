@@ -5,7 +5,7 @@ import json
 from itertools import islice
 from pathlib import Path
 
-from backends.evaluation import Evaluation, completions_of
+from backends.evaluation import Evaluation, add_arguments, completions_of
 from backends.tokenizer import described
 from reasoning.policies import problem_count
 from reasoning.protocol import protocol, protocol_hash
@@ -80,17 +80,10 @@ def main(args):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--eval-config", required=True, help="the config section `eval`, as JSON")
-    parser.add_argument("--prompt-config", required=True, help="the config section `prompt`, as JSON")
-    parser.add_argument("--task", required=True, help="the task's name")
-    parser.add_argument("--task-config", required=True, help="the config section `tasks.<task>`, as JSON")
-    parser.add_argument("--model", required=True, type=Path, help="directory of the policy")
-    parser.add_argument("--data", required=True, type=Path, help="formatted problems, JSONL")
+    add_arguments(parser)
     parser.add_argument("--metrics", required=True, type=Path, help="JSON to write")
     parser.add_argument("--samples", required=True, type=Path, help="JSONL to write")
-    parser.add_argument("--checkpoints", required=True, type=Path, help="directory for finished batches")
     parser.add_argument(
         "--shards", type=Path, nargs="*", default=[], help="folders with the completions, none to sample"
     )
-    parser.add_argument("--code", required=True, type=Path, nargs="+", help="the files whose change makes these old")
     run(main, parser)

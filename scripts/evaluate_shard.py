@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from backends.evaluation import Evaluation
+from backends.evaluation import Evaluation, add_arguments
 from reasoning.policies import problem_count
 from stage.checksums import seal
 from stage.environment import environment
@@ -32,16 +32,9 @@ def main(args):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--eval-config", required=True, help="the config section `eval`, as JSON")
-    parser.add_argument("--prompt-config", required=True, help="the config section `prompt`, as JSON")
-    parser.add_argument("--task", required=True, help="the task's name")
-    parser.add_argument("--task-config", required=True, help="the config section `tasks.<task>`, as JSON")
+    add_arguments(parser)
     parser.add_argument("--policy", required=True, help="the policy's name")
-    parser.add_argument("--model", required=True, type=Path, help="directory of the policy")
-    parser.add_argument("--data", required=True, type=Path, help="formatted problems, JSONL")
     parser.add_argument("--shard", required=True, type=int, help="which shard, from 1")
     parser.add_argument("--of", required=True, type=int, help="how many shards there are")
     parser.add_argument("--folder", required=True, type=Path, help="directory to write")
-    parser.add_argument("--checkpoints", required=True, type=Path, help="directory for finished batches")
-    parser.add_argument("--code", required=True, type=Path, nargs="+", help="the files whose change makes these old")
     run(main, parser)

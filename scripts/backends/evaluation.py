@@ -17,6 +17,18 @@ from backends.determinism import fix
 from backends.tokenizer import load_tokenizer, token_ids
 
 
+def add_arguments(parser):
+    """Add the options that say what is evaluated, on which task and how."""
+    parser.add_argument("--eval-config", required=True, help="the config section `eval`, as JSON")
+    parser.add_argument("--prompt-config", required=True, help="the config section `prompt`, as JSON")
+    parser.add_argument("--task", required=True, help="the task's name")
+    parser.add_argument("--task-config", required=True, help="the config section `tasks.<task>`, as JSON")
+    parser.add_argument("--model", required=True, type=Path, help="directory of the policy")
+    parser.add_argument("--data", required=True, type=Path, help="formatted problems, JSONL")
+    parser.add_argument("--checkpoints", required=True, type=Path, help="directory for finished batches")
+    parser.add_argument("--code", required=True, type=Path, nargs="+", help="the files whose change makes these old")
+
+
 class Evaluation:
     """A policy's evaluation on a task: checked inputs, prompts as token ids, and decoding settings, by name.
 
