@@ -49,7 +49,7 @@ def made_trainer(run, side, steps):
     training = Training(settings, prompt, config["rewards"], 0, problems, None, model, own)
     if side == "here":
         chats = [problem["prompt"] for problem in problems]
-        policy, tokenizer, extra = load(model, chats, settings, prompt["prefill"], Path(own["output_dir"]))
+        policy, tokenizer, extra = load(model, chats, settings, prompt, Path(own["output_dir"]))
         policy = inherit_nothing(policy, eos_token_id=stop_tokens(model, tokenizer))
         return grpo.make(policy, tokenizer, training, extra)[0]
     from collections import deque
@@ -65,7 +65,7 @@ def made_trainer(run, side, steps):
     rows = [{key: problem[key] for key in ("prompt", "answer", "steps")} for problem in problems]
     return GRPOTrainer(
         model=AutoModelForCausalLM.from_pretrained(model, dtype=settings["dtype"]),
-        processing_class=load_tokenizer(model, prompt["prefill"]),
+        processing_class=load_tokenizer(model, prompt),
         reward_funcs=functions,
         args=configured(GRPOConfig, own | {"reward_weights": weights}, arguments(settings))[0],
         train_dataset=Dataset.from_list(rows),
@@ -110,7 +110,7 @@ def evaluate(run, limit):
     settings, prompt = of_task(config, "eval", config["task"]), of_task(config, "prompt", config["task"])
     problems = read_jsonl(run / f"data/{config['task']}/{settings['split']}.jsonl")[:limit]
     fix(settings["seed"], settings["threads"])
-    start, tokenizer = time.monotonic(), load_tokenizer(model, prompt["prefill"])
+    start, tokenizer = time.monotonic(), load_tokenizer(model, prompt)
     prompts = token_ids(tokenizer, [problem["prompt"] for problem in problems])
     how, starts = decoding(settings["sampling"], model, tokenizer), range(0, len(prompts), settings["batch_size"])
     made = backend("eval", settings["backend"]).generate(model, tokenizer, prompts, settings, how, starts)

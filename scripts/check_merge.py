@@ -31,7 +31,7 @@ def main(args):
     require_intact(args.data, "format_task")
     check = {"tensors": require_exact(args.model, args.adapter, args.merged)}
     prompts = [problem["prompt"] for problem in read_jsonl(args.data)[: settings["problems"]]]
-    tokenizer = load_tokenizer(args.merged, json.loads(args.prompt_config)["prefill"])
+    tokenizer = load_tokenizer(args.merged, json.loads(args.prompt_config))
     # Layers that do not fit on the GPU stay in CPU memory.
     placed = {"device_map": "auto"} if torch.cuda.is_available() else {}
 

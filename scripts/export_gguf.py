@@ -127,7 +127,7 @@ def parity(args, config, problems):
     from transformers import AutoModelForCausalLM, GgufConfig
 
     prompts = [problem["prompt"] for problem in read_jsonl(args.data)[:problems]]
-    tokenizer = load_tokenizer(args.merged, json.loads(args.prompt_config)["prefill"])
+    tokenizer = load_tokenizer(args.merged, json.loads(args.prompt_config))
 
     def logits(folder, label, **options):
         release()

@@ -30,7 +30,7 @@ def prompt_of(benchmark):
     if "ask" not in benchmark:
         return {}
     tags = {"answer": "<answer>([^<]*)</answer>", "format": r"<think>.+</think>\s*<answer>[^<]+</answer>\s*"}
-    return {"prompt": {"system": ASKS.format(benchmark["ask"]), "examples": [], "prefill": ""} | tags}
+    return {"prompt": {"system": ASKS.format(benchmark["ask"]), "examples": []} | tags}
 
 
 def pinned(api, benchmark):

@@ -154,7 +154,7 @@ def main(args):
     with replacing(args.adapter) if writes else TemporaryDirectory() as folder:
         folder = Path(folder)
         load = backend("train", settings["backend"]).load
-        policy, tokenizer, extra = load(args.model, chats, method.for_backend(training), prompt["prefill"], folder)
+        policy, tokenizer, extra = load(args.model, chats, method.for_backend(training), prompt, folder)
         require_plain_template(tokenizer, chats, prompt)
         policy = inherit_nothing(policy, eos_token_id=stop_tokens(args.model, tokenizer))
 

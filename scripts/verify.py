@@ -89,7 +89,7 @@ def rerun(record, results, count):
             drawn = sorted(random.SystemRandom().sample(starts, min(len(starts), -(-count // size))))
             chosen = [i for start in drawn for i in range(start, min(start + size, len(problems)))]
             fix(settings["seed"], settings["threads"])
-            tokenizer = load_tokenizer(model, prompt["prefill"])
+            tokenizer = load_tokenizer(model, prompt)
             prompts = token_ids(tokenizer, [problem["prompt"] for problem in problems])
             how = decoding(settings["sampling"], model, tokenizer)
             made = backend("eval", settings["backend"]).generate(model, tokenizer, prompts, settings, how, drawn)

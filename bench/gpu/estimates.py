@@ -23,6 +23,8 @@ CARD = {
     "qwen2.5-1.5b": "A10G",
     "qwen2.5-math-7b": "A100-40GB",
     "llama-3.1-8b": "A100-40GB",
+    "llama-3.2-1b": "A10G",
+    "qwen3-0.6b": "A10G",
     "qwen2.5-1.5b-t4": "T4",
     "qwen2.5-3b-t4": "T4",
     "qwen2.5-math-7b-t4": "T4",

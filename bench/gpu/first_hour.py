@@ -70,6 +70,8 @@ STEPS = {
     "qwen2.5-math-7b-t4": ("unsloth_4bit_vllm",),
     "qwen2.5-math-7b": ("unsloth_vllm",),
     "llama-3.1-8b": ("unsloth_vllm",),
+    "llama-3.2-1b": ("unsloth_vllm",),
+    "qwen3-0.6b": ("unsloth_vllm",),
 }
 CAPS = {preset: (False, True) if preset.endswith(("1.5b", "-t4")) else (False,) for preset in STEPS}
 

@@ -71,8 +71,9 @@ def require_plain_opening(opening, opening_of_others):
     if opening.strip() != opening_of_others.strip():
         raise SystemExit(
             f"error: the model's chat template begins the answer with {opening!r} and earlier answers of a chat with "
-            f"{opening_of_others!r}, so completions would be judged without a part of them: {FOLDER}; what it no "
-            "longer writes can be prompt.prefill"
+            f"{opening_of_others!r}, so completions would be judged without a part of them: if "
+            "prompt.chat_template_kwargs have it write that, repeat it in prompt.prefill; else "
+            f"{FOLDER}, and what it no longer writes can be prompt.prefill"
         )
 
 

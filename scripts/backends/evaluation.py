@@ -47,7 +47,7 @@ class Evaluation:
             )
         fix(self.settings["seed"], self.settings["threads"])
         self.engine = backend("eval", self.settings["backend"])
-        self.tokenizer = load_tokenizer(args.model, self.prompt["prefill"])
+        self.tokenizer = load_tokenizer(args.model, self.prompt)
         self.chats = [problem["prompt"] for problem in self.problems]
         require_plain_template(self.tokenizer, self.chats, self.prompt)
         self.prompts, draws = token_ids(self.tokenizer, self.chats), self.settings.get("draws")

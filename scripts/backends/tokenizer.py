@@ -6,6 +6,7 @@ is given: the date is fixed here, and `backends.chat_template` stops a run whose
 
 import hashlib
 import json
+import re
 from datetime import date
 from functools import partial
 
@@ -13,21 +14,23 @@ from functools import partial
 TODAY = date(2024, 7, 26)
 
 
-def load_tokenizer(model, prefill=""):
+def load_tokenizer(model, prompt=None):
     """The tokenizer of the model in a directory, for batches: it pads on the left and has a padding token.
 
-    Every completion begins with `prefill`. Raises SystemExit if the model has no chat template.
+    Of the config section `prompt` it follows `prefill`, with which every completion begins, and `chat_template_kwargs`,
+    which the chat template is told. Raises SystemExit if the model has no chat template, or none that asks for these.
     """
     from transformers import AutoTokenizer
 
-    return prepared(AutoTokenizer.from_pretrained(model, padding_side="left"), prefill)
+    return prepared(AutoTokenizer.from_pretrained(model, padding_side="left"), prompt)
 
 
-def prepared(tokenizer, prefill):
+def prepared(tokenizer, prompt):
     """A loaded tokenizer, prepared as by `load_tokenizer`.
 
-    The prefill goes into the chat template and the date into every call of it, because TRL renders prompts itself, with
-    this tokenizer. It would also read completions by the model's own response parser, which evaluation does not.
+    The prefill goes into the chat template, and the date and what else it is told into every call of it, because TRL
+    renders prompts itself, with this tokenizer. It would also read completions by the model's own response parser,
+    which evaluation does not.
     """
     template = tokenizer.chat_template
     if isinstance(template, dict):
@@ -37,15 +40,33 @@ def prepared(tokenizer, prefill):
             "error: the model has no chat template: choose an instruction-tuned model, or add a chat_template.jinja "
             "to its folder and set model.source to that folder"
         )
-    if prefill:
+    prefill, told = (prompt or {}).get("prefill"), (prompt or {}).get("chat_template_kwargs", {})
+    for name in told:
+        if not re.search(rf"\b{name}\b", template):
+            raise SystemExit(
+                f"error: prompt.chat_template_kwargs has {name}, for which the model's chat template does not ask: "
+                "correct or remove it"
+            )
+    tokenizer.chat_template = template
+    plain = partial(tokenizer.apply_chat_template, strftime_now=TODAY.strftime)
+    tokenizer.apply_chat_template = partial(plain, **told)
+    if prefill and not (told and writes(tokenizer, plain, prefill)):
         # Jinja leaves out a file's last newline, and would not if something follows it.
         written = json.dumps(prefill, ensure_ascii=False)
         template = template.removesuffix("\n") + "{% if add_generation_prompt %}{{ " + written + " }}{% endif %}"
-    tokenizer.chat_template = template
-    tokenizer.apply_chat_template = partial(tokenizer.apply_chat_template, strftime_now=TODAY.strftime)
+        tokenizer.chat_template = template
     tokenizer.response_template = tokenizer.response_schema = None
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     return tokenizer
+
+
+def writes(tokenizer, plain, prefill):
+    """Whether the chat template begins the answer with `prefill` because of what it is told; `plain` tells it nothing.
+
+    Qwen3's does so with an empty thought, if enable_thinking is false.
+    """
+    chats = [[{"role": "user", "content": "?"}]]
+    return rendered(tokenizer, chats)[0] == plain(chats, add_generation_prompt=True, tokenize=False)[0] + prefill
 
 
 def rendered(tokenizer, chats):

@@ -41,10 +41,11 @@ def require_vllms_attention(settings):
         )
 
 
-def load(model, chats, settings, prefill, folder):
+def load(model, chats, settings, prompt, folder):
     """(policy, tokenizer, GRPOTrainer arguments) for the model in directory `model`.
 
-    `chats` are the training prompts, `settings` is the config section `train`; a backend may write into `folder`.
+    `chats` are the training prompts, `settings` and `prompt` the config sections `train` and `prompt`; a backend may
+    write into `folder`.
     """
     import torch
     from peft import LoraConfig
@@ -56,7 +57,7 @@ def load(model, chats, settings, prefill, folder):
     from backends.quantisation import quantised, unpacked
     from backends.tokenizer import load_tokenizer
 
-    tokenizer = load_tokenizer(model, prefill)
+    tokenizer = load_tokenizer(model, prompt)
     require_memory(model, settings, longest(tokenizer, chats), shared_weights=False)
     require_vllms_attention(settings)
     score_completions_only()

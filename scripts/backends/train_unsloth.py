@@ -55,7 +55,7 @@ def in_folder(load_lora, folder):
     return load
 
 
-def load(model, chats, settings, prefill, folder):
+def load(model, chats, settings, prompt, folder):
     """(policy, tokenizer, GRPOTrainer arguments) for the model in directory `model`; as in `train_trl`.
 
     The model must be a folder: given a name, Unsloth loads a 4-bit copy from another repository, at no pinned revision.
@@ -76,7 +76,7 @@ def load(model, chats, settings, prefill, folder):
     from backends.tokenizer import load_tokenizer, prepared
 
     grpo, lora = settings["grpo"], settings["lora"]
-    prompt_tokens = longest(load_tokenizer(model, prefill), chats)
+    prompt_tokens = longest(load_tokenizer(model, prompt), chats)
     require_memory(model, settings, prompt_tokens, shared_weights=True)
     policy, tokenizer = FastLanguageModel.from_pretrained(
         model_name=str(model),
@@ -99,4 +99,4 @@ def load(model, chats, settings, prefill, folder):
     )
     if hasattr(policy, "load_lora"):
         policy.load_lora = in_folder(policy.load_lora, folder / CACHE)
-    return policy, prepared(tokenizer, prefill), {}
+    return policy, prepared(tokenizer, prompt), {}

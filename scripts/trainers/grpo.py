@@ -107,7 +107,7 @@ def make(policy, tokenizer, training, extra):
         train_dataset=Dataset.from_list(rows),
         **extra,
     )
-    require_same_prompts(trainer, load_tokenizer(training.model, prompt["prefill"]), chats)
+    require_same_prompts(trainer, load_tokenizer(training.model, prompt), chats)
     log_kl(trainer, tokenizer, rollouts)
     if args.use_vllm or args.mask_truncated_completions:  # else every completion counts
         log_masked(trainer)

@@ -32,7 +32,7 @@ def tokenised(training):
 
     The labels of the prompt are -100, which the loss leaves out.
     """
-    tokenizer = load_tokenizer(training.model, training.prompt["prefill"])
+    tokenizer = load_tokenizer(training.model, training.prompt)
     end = end_of_turn(tokenizer, stop_tokens(training.model, tokenizer))
     chats = token_ids(tokenizer, [one["prompt"] for one in training.demonstrations])
     texts = [one["completion"].removeprefix(training.prompt["prefill"]) for one in training.demonstrations]

@@ -26,7 +26,7 @@ from backends import backend
 from backends.decoding import decoding
 from backends.tokenizer import load_tokenizer, token_ids
 name, model, chats, settings, prefill = sys.argv[1:]
-settings, tokenizer = json.loads(settings), load_tokenizer(model, prefill)
+settings, tokenizer = json.loads(settings), load_tokenizer(model, {"prefill": prefill})
 prompts, chosen = token_ids(tokenizer, json.loads(chats)), decoding(settings["sampling"], model, tokenizer)
 starts = range(0, len(prompts), settings["batch_size"])
 found = list(backend("eval", name).generate(model, tokenizer, prompts, settings, chosen, starts))

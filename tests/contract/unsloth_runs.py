@@ -49,7 +49,7 @@ def main():
 
     load, reward_functions = backend.load, rewards.reward_functions
 
-    def patched_load(model, chats, settings, prefill, folder):
+    def patched_load(model, chats, settings, prompt, folder):
         import os
 
         nonlocal patched
@@ -58,7 +58,7 @@ def main():
         if not patched:  # once, as on import
             fake_gpu.patch_unsloth(ENGINES)
             patched = True
-        loaded = load(model, chats, settings, prefill, folder)
+        loaded = load(model, chats, settings, prompt, folder)
         ends.append(watch(run.get("only_construct")))
         return loaded
 

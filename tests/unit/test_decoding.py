@@ -84,7 +84,7 @@ def test_stop_tokens_without_a_generation_config(tiny_model, tmp_path):
 
 def sample(model, sampling):
     """What the transformers backend samples with a config's sampling section."""
-    tokenizer = load_tokenizer(model, "a")  # which the tiny model then repeats
+    tokenizer = load_tokenizer(model, {"prefill": "a"})  # which the tiny model then repeats
     prompts = token_ids(tokenizer, CHATS)
     settings = {"dtype": "float32", "batch_size": 2, "seed": 0}
     generate, starts = backend("eval", "transformers").generate, range(0, len(prompts), 2)
@@ -131,7 +131,7 @@ def test_a_batch_does_not_depend_on_the_others(tiny_model):
     """Batches left out, in an interrupted evaluation or in `verify --rerun`, change nothing in the others."""
     from backends.eval_transformers import generate
 
-    tokenizer = load_tokenizer(tiny_model, "")
+    tokenizer = load_tokenizer(tiny_model)
     prompts = token_ids(tokenizer, [[{"role": "user", "content": f"{i} + {i}"}] for i in range(0, 700, 100)])
     settings = {"batch_size": 2, "dtype": "float32", "seed": 0}
     chosen = decoding({"max_new_tokens": 6, "do_sample": True}, tiny_model, tokenizer)

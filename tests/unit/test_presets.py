@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from answers import number
 from reasoning.answer import extract_strict
+from reasoning.overrides import merged as overlaid
+from reasoning.training import worked_solutions
+from trainers.sft import require_right
 
 FILES = sorted(Path("config").glob("*.yaml"))
 PRESETS = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}
@@ -16,7 +20,10 @@ DEFAULT = PRESETS.pop("config")
 MAY_DIFFER = {
     "prompt.system",
     "prompt.answer",
+    "prompt.prefill",
+    "prompt.chat_template_kwargs.enable_thinking",
     "prompt.format",
+    "train.solution",
     "train.dtype",
     "train.load_in_4bit",
     "train.lora.r",
@@ -43,8 +50,10 @@ MAY_DIFFER = {
     "tasks.gsm8k_vendor.published.base.score",
     "tasks.gsm8k_vendor.published.base.source",
 }
-# What each is to beat: verl's GRPO with LoRA for 1.5B, else the vendor's score of the base model.
+# What each is to beat: verl's GRPO with LoRA for 1.5B, else the vendor's score of the base model. Qwen3's
+# has stated none.
 VENDOR = {"qwen2.5-1.5b": 0.732, "qwen2.5-3b": 0.867, "qwen2.5-math-7b": 0.952, "llama-3.1-8b": 0.845}
+VENDOR |= {"llama-3.2-1b": 0.444}
 TO_BEAT = VENDOR | {"qwen2.5-1.5b": 0.779}
 
 
@@ -114,8 +123,12 @@ def test_published_numbers(name):
     """Each base model is held to its vendor's score by the vendor's protocol, and the training to a number to beat."""
     config, model = PRESETS[name], name.removesuffix("-t4")
     assert config["baselines"] == ["gsm8k_vendor"]
-    assert config["tasks"]["gsm8k_vendor"]["published"]["base"]["score"] == VENDOR[model]
-    assert config["tasks"]["gsm8k"]["published"]["trained"]["score"] == TO_BEAT[model]
+    published = {task: settings.get("published") for task, settings in config["tasks"].items()}
+    if model == "qwen3-0.6b":
+        assert published == {"gsm8k_vendor": None}
+        return
+    assert published["gsm8k_vendor"]["base"]["score"] == VENDOR[model]
+    assert published["gsm8k"]["trained"]["score"] == TO_BEAT[model]
 
 
 def test_the_vendor_asks_the_same_problems():
@@ -123,6 +136,24 @@ def test_the_vendor_asks_the_same_problems():
     ours, vendor = DEFAULT["tasks"]["gsm8k"], DEFAULT["tasks"]["gsm8k_vendor"]
     assert ours["source"] == vendor["source"] and ours["sha256"]["test"] == vendor["sha256"]["test"]
     assert ours["size"]["test"] == vendor["size"]["test"] == 1319
+
+
+PROBLEM = {
+    "id": "train-0",
+    "prompt": [{"role": "user", "content": "3 * 4 - 2?"}],
+    "answer": "10",
+    "solution": "3 * 4 = 12\n12 - 2 = 10",
+}
+
+
+@pytest.mark.parametrize("name", ["default", *PRESETS])
+def test_worked_solutions_are_right_completions(name):
+    """So that an arm with supervised fine-tuning works on each: in the right format, and with the prefill."""
+    config = overlaid(DEFAULT, PRESETS.get(name, {}))
+    prompt, demonstrations = config["prompt"], worked_solutions([PROBLEM], config["train"]["solution"])
+    require_right(demonstrations, prompt, number)
+    assert re.fullmatch(prompt["format"], demonstrations[0]["completion"], re.DOTALL)
+    assert all(step in demonstrations[0]["completion"] for step in PROBLEM["solution"].splitlines())
 
 
 @pytest.mark.parametrize(
@@ -133,13 +164,15 @@ def test_the_vendor_asks_the_same_problems():
         "The final answer is $-18.",
     ],
 )
-def test_the_answer_of_llama(completion):
-    pattern = PRESETS["llama-3.1-8b"]["tasks"]["gsm8k_vendor"]["prompt"]["answer"]
+@pytest.mark.parametrize("name", ["llama-3.1-8b", "llama-3.2-1b"])
+def test_the_answer_of_llama(name, completion):
+    pattern = PRESETS[name]["tasks"]["gsm8k_vendor"]["prompt"]["answer"]
     assert extract_strict(completion, pattern) == "-18"
 
 
-def test_worked_examples_answer_themselves():
-    prompt = PRESETS["llama-3.1-8b"]["tasks"]["gsm8k_vendor"]["prompt"]
+@pytest.mark.parametrize("name", ["llama-3.1-8b", "llama-3.2-1b"])
+def test_worked_examples_answer_themselves(name):
+    prompt = PRESETS[name]["tasks"]["gsm8k_vendor"]["prompt"]
     assert len(prompt["examples"]) == 8
     for example in prompt["examples"]:
         assert extract_strict(example["completion"], prompt["answer"]) is not None

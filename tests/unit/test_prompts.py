@@ -18,13 +18,13 @@ TURNS = "{% for m in messages %}" + TURN + "{% endfor %}"
 DATED = "<|system|>Today is {{ strftime_now('%d %b %Y') }}.<|end|>" + TURNS + GENERATION
 
 
-def with_template(model, template, prefill=""):
+def with_template(model, template, prefill="", **prompt):
     """The tiny model's tokenizer with another chat template."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(model, padding_side="left")
     tokenizer.chat_template = template
-    return prepared(tokenizer, prefill)
+    return prepared(tokenizer, {"prefill": prefill} | prompt)
 
 
 def test_prompts_of_the_default_run(tiny_model):
@@ -119,6 +119,24 @@ def test_the_trainer_reads_what_evaluation_reads(tiny_model, tmp_path, prefill):
     trainer.train()
     assert sorted(seen) == sorted(wanted * 2)
     assert tokenizer.decode(wanted[0]).endswith("<|assistant|>" + prefill)
+
+
+def test_the_trainer_tells_the_template_what_evaluation_tells_it(tiny_model, tmp_path):
+    from trainers.grpo import require_same_prompts
+
+    thought = "<think></think>"
+    switch = "{% if not think | default(true) %}" + thought + "{% endif %}"
+    template = DATED.replace("<|assistant|>", "<|assistant|>" + switch)
+    told = {"chat_template_kwargs": {"think": False}, "prefill": thought}
+    tokenizer = with_template(tiny_model, template, **told)
+    wanted = token_ids(tokenizer, CHATS[:2])
+    assert tokenizer.decode(wanted[0]).endswith("<|assistant|>" + thought)
+    trainer, seen, _ = trainer_of(tiny_model, tokenizer, [{"prompt": chat} for chat in CHATS[:2]], tmp_path)
+    require_same_prompts(trainer, with_template(tiny_model, template, **told), CHATS)
+    trainer.train()
+    assert sorted(seen) == sorted(wanted * 2)
+    with pytest.raises(SystemExit, match="not those of evaluation, token for token"):
+        require_same_prompts(trainer, with_template(tiny_model, template, chat_template_kwargs={"think": True}), CHATS)
 
 
 def test_a_trainer_that_reads_something_else_is_stopped(tiny_model, tmp_path):

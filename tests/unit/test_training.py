@@ -83,7 +83,7 @@ def test_what_is_imitated(tiny_model):
     texts = worked_solutions(PROBLEMS[:2], "So: {solution}\n#### {answer}")
     assert texts[1]["completion"] == "So: 1 + 1 = 2\n#### 2"
     training = Training(None, prompt, None, 0, PROBLEMS[:2], texts, tiny_model, None, a_number)
-    tokenizer = load_tokenizer(tiny_model, "So: ")
+    tokenizer = load_tokenizer(tiny_model, prompt)
     end = end_of_turn(tokenizer, stop_tokens(tiny_model, tokenizer))
     assert tokenizer.convert_ids_to_tokens(end) == "<|end|>"
     for row, problem in zip(tokenised(training), PROBLEMS, strict=False):
