@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from backends.chat_template import require_plain_template
+from backends.chat_template import require_plain_template, switches
 from backends.tokenizer import load_tokenizer
 from sources import fetch
 from stage.checksums import seal
@@ -65,7 +65,9 @@ def main(args):
         check_weights(folder, config["sha256"])
         for gguf in folder.glob("*.gguf"):
             dequantize(gguf)
-        require_plain_template(load_tokenizer(folder))  # what no prompt can mend stops here, not after an hour
+        tokenizer = load_tokenizer(folder)
+        if not switches(tokenizer.chat_template):  # what no prompt can mend stops here, not after an hour
+            require_plain_template(tokenizer)
         remove(folder / ".cache")  # the Hub client's notes on its download: times, no content
         write_json(folder / "environment.json", environment())
         seal(folder)

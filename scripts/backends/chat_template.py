@@ -8,6 +8,8 @@ from os.path import commonprefix
 
 from backends.tokenizer import rendered
 
+# What transformers gives every template, beside the special tokens.
+GIVEN = set("messages tools documents add_generation_prompt raise_exception strftime_now tojson".split())
 FOLDER = "put another chat_template.jinja into the model's folder and give that folder as model.source"
 # A chat goes on with these, to see how its template writes an answer and a question that follow a question.
 ANSWER, QUESTION = {"role": "assistant", "content": "Seven."}, {"role": "user", "content": "And then?"}
@@ -30,6 +32,19 @@ def require_plain_template(tokenizer, chats=((QUESTION,),), prompt=PLAIN):
     require_plain_opening(opening.removesuffix(prompt["prefill"]), opening_of_others)
     if chats[0][0]["role"] != "system" and prompt["system"] is not None:
         require_no_system_turn(before[0], head, special_tokens(tokenizer))
+
+
+def switches(template):
+    """The names that a chat template asks for and no chat gives: `prompt.chat_template_kwargs` may state them."""
+    from jinja2 import Environment, TemplateSyntaxError, nodes
+    from jinja2.meta import find_undeclared_variables
+
+    try:
+        tree = Environment(extensions=["jinja2.ext.loopcontrols"]).parse(template)
+    except TemplateSyntaxError:  # tags of transformers' own
+        return set()
+    own = {each.name for each in tree.find_all(nodes.Name) if each.ctx == "store"}
+    return {name for name in find_undeclared_variables(tree) - own - GIVEN if not name.endswith("_token")}
 
 
 def special_tokens(tokenizer):

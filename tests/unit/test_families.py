@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from backends.chat_template import require_plain_template
+from backends.chat_template import require_plain_template, switches
 from backends.tokenizer import prepared, rendered
 from reasoning.overrides import merged, of_task
 from reasoning.prompt import messages
@@ -73,6 +73,14 @@ def test_presets(tiny_model, name, task):
     (template,) = [template for family, template in FAMILIES.items() if name.startswith(family)]
     text = held(tiny_model, template, **of_task(PRESETS[name], "prompt", task))
     assert text.count("<think>\n\n</think>\n\n") == (name == "qwen3-0.6b") == text.endswith("</think>\n\n")
+
+
+def test_switches():
+    assert [switches(each) for each in (DATED, FOLDED, NO_SYSTEM, HELPFUL, THINKS)] == [set()] * 4 + [
+        {"enable_thinking"}
+    ]
+    assert switches("{{ bos_token }}{% for m in messages %}{% break %}{% endfor %}{{ tools }}{{ depth }}") == {"depth"}
+    assert switches("{% generation %}{{ depth }}{% endgeneration %}") == set()
 
 
 @pytest.mark.parametrize(
