@@ -13,7 +13,7 @@ from backends.next_token import logit_differences, next_token_logits, release
 from backends.quantisation import quantised, unpacked
 from backends.tokenizer import load_tokenizer
 from speed.shared_prefix import share_prefix
-from stage.checksums import model_rule, require_intact
+from stage.checksums import adapter_rule, model_rule, require_intact
 from stage.environment import environment, environment_of
 from stage.files import read_jsonl, sha256, write_json
 from stage.screen import run
@@ -26,7 +26,11 @@ def main(args):
 
     settings, train = json.loads(args.merge_config), json.loads(args.train_config)
     fix(seed=0, threads=settings["threads"])
-    for path, rule in ((args.model, model_rule(args.model)), (args.adapter, "train"), (args.merged, "merge_lora")):
+    for path, rule in (
+        (args.model, model_rule(args.model)),
+        (args.adapter, adapter_rule(args.adapter)),
+        (args.merged, "merge_lora"),
+    ):
         require_intact(path, rule)
     require_intact(args.data, "format_task")
     check = {"tensors": require_exact(args.model, args.adapter, args.merged)}

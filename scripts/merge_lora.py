@@ -7,7 +7,7 @@ from pathlib import Path
 
 from backends.determinism import fix
 from backends.merging import merge, weights_files
-from stage.checksums import model_rule, require_intact, seal
+from stage.checksums import adapter_rule, model_rule, require_intact, seal
 from stage.environment import environment
 from stage.files import replacing, require_space, tree_size, write_json
 from stage.screen import progress, run
@@ -20,7 +20,7 @@ def main(args):
 
     fix(seed=0, threads=json.loads(args.merge_config)["threads"])
     require_intact(args.model, model_rule(args.model))
-    require_intact(args.adapter, "train")
+    require_intact(args.adapter, adapter_rule(args.adapter))
     require_space(args.merged, tree_size(args.model) + 10**8)
     with replacing(args.merged) as folder:
         folder.mkdir()

@@ -5,11 +5,12 @@ import json
 import shutil
 from pathlib import Path
 
+from reasoning.policies import arm_of
 from reasoning.rows import read_results
 from reasoning.training import arguments
 from record.checksums import write_checksums
 from reporting.card import CONTENTS, card, card_rows, eval_result, on_hub
-from stage.checksums import NAME, require_intact
+from stage.checksums import NAME, adapter_rule, require_intact
 from stage.files import (
     link_or_copy,
     read_json,
@@ -32,8 +33,11 @@ def name_base(path, base):
         write_json(path, read_json(path) | {"base_model_name_or_path": base["id"], "revision": base["revision"]})
 
 
-def training_settings(train, rewards):
-    """The training settings as a flat `{setting: value}`."""
+def training_settings(train, rewards, merged):
+    """The training settings as a flat `{setting: value}`, or of an arm that merges adapters what it merges."""
+    if merged:
+        weights = {f"weight of {arm}": weight for arm, weight in sorted(merged["adapters"].items())}
+        return weights | {key: value for key, value in merged.items() if key != "adapters"}
     return {
         **{f"reward {name}": weight for name, weight in rewards.items()},
         **{key: value for key, value in train.items() if key not in ("lora", "grpo", "sft", "problems")},
@@ -49,7 +53,7 @@ def main(args):
     config, results, train = json.loads(args.config), read_results(args.results), json.loads(args.train_config)
     require_intact(args.base, "download_model")
     require_intact(args.merged, "merge_lora")
-    require_intact(args.adapter, "train")
+    require_intact(args.adapter, adapter_rule(args.adapter))
     folders = {"merged": args.merged, "adapter": args.adapter}
     layout = {target: folders[name] for target, name in CONTENTS[config["hub"]["contents"]]["layout"].items()}
     require_space(args.package, sum(map(tree_size, layout.values())) + sum(p.stat().st_size for p in args.gguf) + 10**8)
@@ -78,7 +82,9 @@ def main(args):
             args.policy,
             results,
             train=train,
-            training=training_settings(train, json.loads(args.rewards_config)),
+            training=training_settings(
+                train, json.loads(args.rewards_config), config["arms"][arm_of(args.policy)].get("merge_of")
+            ),
             gguf=[path for path in args.gguf if path.suffix == ".json"],
             citation=yaml.safe_load(read_text(args.citation)),
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from backends import backend
+from backends.adapters import save_adapter
 from backends.chat_template import require_plain_template
 from backends.checkpoints import keep_checkpoints, keep_log, latest
 from backends.decoding import inherit_nothing, stop_tokens
@@ -18,7 +19,7 @@ from backends.reports import report_to
 from reasoning.training import right_completions, training_problems, worked_solutions
 from stage.checksums import model_rule, require_intact, seal
 from stage.environment import environment
-from stage.files import read_json, read_jsonl, remove, replacing, write_json
+from stage.files import read_jsonl, replacing, write_json
 from stage.resume import fingerprint
 from stage.screen import Progress, run, say
 from tasks import load as load_task
@@ -51,16 +52,6 @@ def write_history(path, logs):
         writer = csv.DictWriter(file, ["step", *columns], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-
-
-def save_adapter(policy, folder, source):
-    """Save the adapter; its config names the base model's source rather than a path on this machine."""
-    policy.save_pretrained(folder)
-    remove(folder / "README.md")  # PEFT's blank model card
-    config = read_json(folder / "adapter_config.json")
-    # PEFT keeps the module names in a set, whose order differs between processes.
-    fixed = {"base_model_name_or_path": source, "target_modules": sorted(config["target_modules"])}
-    write_json(folder / "adapter_config.json", config | fixed)
 
 
 def adapter_values(policy):

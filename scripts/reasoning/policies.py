@@ -15,6 +15,16 @@ def trained_policies(config, controls=False):
     return [f"{arm}-seed{seed}" for arm in arms for seed in seeds]
 
 
+def settings_arm(arms, arm):
+    """The arm whose training settings hold for an arm: itself, or, for a merge of adapters, the first that it merges.
+
+    `arms` are the config's, `{arm: overrides}`. All that a merge puts together start from the same model.
+    """
+    while parts := arms[arm].get("merge_of"):
+        arm = min(parts["adapters"])
+    return arm
+
+
 def arm_of(policy):
     """The arm of a policy: grpo-seed0 -> grpo, base -> base."""
     return policy.partition("-seed")[0]

@@ -16,13 +16,14 @@ from stage.files import read_json, sha256
 from record.compared import mismatches
 from record.jobs import jobs
 from record.layout import JOBS, in_record, record_files
-from record.repository import git, section_of
+from record.repository import git, merge_of, section_of
 from record.trainings import histories
 
 POLICY = re.compile(r"(?<=/)(base|\w+-seed\d+)(?=(?:-step\d+)?(?:[/.]|$))")
 # What a command has to state, without which it would not be bound to anything.
 STATES = {
     "train": {"train-config", "rewards-config", "prompt-config", "seed"},
+    "merge_adapters": {"merge-of", "seed", "model"},
     "evaluate": {"eval-config", "prompt-config", "task-config", "model"},
     "report": {"config"},
 }
@@ -54,8 +55,9 @@ def learned_from(config, policy):
     """The other policies that a policy was made of, by the config: the base model, or those of the same seed."""
     if policy == "base":
         return set()
-    train, seed = train_of(config, policy), seed_of(policy)
-    return {name if name == "base" else f"{name}-seed{seed}" for name in (train["start"], train["teacher"]) if name}
+    train, seed, merged = train_of(config, policy), seed_of(policy), merge_of(config, arm_of(policy))
+    others = [*merged["adapters"], train["start"]] if merged else [train["start"], train["teacher"]]
+    return {name if name == "base" else f"{name}-seed{seed}" for name in others if name}
 
 
 def by_config(config, flag, policy, task):
@@ -73,6 +75,8 @@ def by_config(config, flag, policy, task):
         return of_task(with_implied_tasks(config), section, task or config["task"])
     if flag == "config":
         return config
+    if flag == "merge-of":
+        return merge_of(config, arm_of(policy))
     if flag == "seed":
         return seed_of(policy)
     if flag == "source":

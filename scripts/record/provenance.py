@@ -84,7 +84,8 @@ def weights(results):
 def require_made_here(results, measured):
     """Stop if a policy of the run was not trained in this folder, so that no restored record is published again."""
     for path in sorted((results / "compare").glob("*/*.json")):
-        if f"train/{path.stem}" not in measured or not (results / "adapters" / path.stem).exists():
+        made = {f"train/{path.stem}", f"merge_adapters/{path.stem}"} & measured.keys()
+        if not made or not (results / "adapters" / path.stem).exists():
             raise SystemExit(
                 f"error: {path.stem} was not trained here: publish from the folder that has the whole run and its logs"
             )

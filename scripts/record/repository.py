@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import PurePosixPath
 
+from reasoning.policies import settings_arm
 from stage.files import read_json
 
 from record.compared import mismatches
@@ -31,7 +32,12 @@ def overlaid(value, changes):
 def section_of(config, arm, section):
     """A section of the config as an arm overrides it, as the rules give it to the arm's stages."""
     arms = config["arms"] | config["controls"]["arms"]
-    return overlaid(config[section], arms[arm].get(section, {}))
+    return overlaid(config[section], arms[settings_arm(arms, arm)].get(section, {}))
+
+
+def merge_of(config, arm):
+    """What an arm merges, `{adapters, method}` and perhaps `density`; None if it is trained."""
+    return (config["arms"] | config["controls"]["arms"])[arm].get("merge_of")
 
 
 def config_files(made_at, run, stated):

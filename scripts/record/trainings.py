@@ -8,7 +8,7 @@ from reasoning.training import arguments
 from stage.files import read_json, read_text, sha256
 
 from record.compared import mismatches
-from record.repository import section_of
+from record.repository import merge_of, section_of
 
 # A step's learning rate as a share of the config's, by lr_scheduler_type (transformers/optimization.py).
 SCHEDULES = {
@@ -34,6 +34,11 @@ def check_arguments(record, config, policies):
     """Where training arguments are not the config's for their arm and seed, or differ where it states nothing."""
     wrong, rest = [], {}
     for policy in policies:
+        if merged := merge_of(config, arm_of(policy)):
+            found = read_json(record / "training" / policy / "arguments.json")
+            expected = merged | {"seed": seed_of(policy)}
+            wrong += mismatches(found, expected, f"training/{policy}/arguments", "by the config")
+            continue
         train = section_of(config, arm_of(policy), "train")
         stated = {"seed": seed_of(policy), "data_seed": seed_of(policy)} | arguments(train)
         rewards = [weight for weight in section_of(config, arm_of(policy), "rewards").values() if weight]
@@ -149,12 +154,15 @@ def check(record, config, results):
     policies = policies_of(config)
     wrong = check_arguments(record, config, policies) + check_weights(record, config, policies)
     for policy, rows in histories(record, policies).items():
+        merge = read_json(record / "merge" / f"{policy}.json")
+        wrong += [f"merge/{policy}: {words}" for words in check_merge(merge, config)]
+        if merge_of(config, arm_of(policy)):
+            wrong += [f"training/{policy}/history: a merge of adapters has no steps"] if rows else []
+            continue
         by_rewards = section_of(config, arm_of(policy), "train")["trainer"] == "grpo"
         rewards = section_of(config, arm_of(policy), "rewards") if by_rewards else None
         found = check_history(rows, read_json(record / "training" / policy / "arguments.json"), rewards)
         wrong += [f"training/{policy}/history: {words}" for words in found]
-        merge = read_json(record / "merge" / f"{policy}.json")
-        wrong += [f"merge/{policy}: {words}" for words in check_merge(merge, config)]
     for policy in trained_policies(config):
         wrong += check_package(record, policy)
     return wrong, [f"{len(policies)} trainings held to the config"]

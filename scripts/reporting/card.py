@@ -3,12 +3,13 @@
 import json
 
 from reasoning.overrides import of_task
+from reasoning.policies import arm_of
 from reasoning.rows import marked_row, marked_task, rows
 from stage.files import read_json
 
 from reporting.latex import bibtex
 from reporting.templates import fill
-from reporting.words import claim
+from reporting.words import claim, merge_in_words
 
 # What a package may hold, in the Hub's words; `layout` maps the run's folders to the package's.
 CONTENTS = {
@@ -93,17 +94,18 @@ def card(template, config, command, policy, results, train, training, gguf, cita
     `gguf` a list of the comparisons of GGUF files.
     """
     table, tasks = card_rows(results, policy), results["tasks"].items()
+    merged = config["arms"][arm_of(policy)].get("merge_of")
     changes = {task: entry["policies"][policy]["comparison"]["extractors"] for task, entry in tasks}
     return fill(
         template,
         config=config,
         command=command,
         policy=policy,
-        method=METHODS[train["trainer"]],
+        made=merge_in_words(merged) if merged else f"trained with {METHODS[train['trainer']]} on {config['task']}",
         start=f"Arm {train['start']} of this run" if train["start"] else config["model"]["source"],
         rows=table,
         claims=[claim(marked_task(task, entry), policy, changes[task][results["headline"]]) for task, entry in tasks],
-        front_matter=front_matter(config, table, train["trainer"]),
+        front_matter=front_matter(config, table, "merge" if merged else train["trainer"]),
         prompt=json.dumps(of_task(config, "prompt", config["task"]), indent=2),
         adapter_folder="" if config["hub"]["contents"] == "adapter" else "adapter/",
         gguf=[read_json(path) for path in gguf],

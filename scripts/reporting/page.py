@@ -8,7 +8,7 @@ from reasoning.rows import marked_task, published_rows, rows
 from reporting.latex import bibtex
 from reporting.templates import fill
 from reporting.training import health
-from reporting.words import beside_published, claim, claims_over_seeds, several_environments, verdicts
+from reporting.words import beside_published, claim, claims_over_seeds, merge_in_words, several_environments, verdicts
 
 
 def examples(base, policy, count=3):
@@ -54,6 +54,11 @@ def page(template, config, command, results, samples, histories, figures, citati
         examples=shown,
         faults=FAULTS,
         trainings={policy: found for policy, rows in histories.items() if (found := health(rows))},
+        merged={
+            arm: merge_in_words(settings["merge_of"])
+            for arm, settings in (config["arms"] | config["controls"]["arms"]).items()
+            if "merge_of" in settings
+        },
         figures=figures,
         bibtex=bibtex(citation),
         several_environments=several_environments(results["environments"]),

@@ -88,6 +88,13 @@ def claims_over_seeds(arms, leads, headline):
     ]
 
 
+def merge_in_words(merge):
+    """What an arm's adapter is made of, by its section `merge_of`."""
+    parts = " and ".join(f"{arm} (weight {weight:g})" for arm, weight in sorted(merge["adapters"].items()))
+    kept = f", density {merge['density']:g}" if "density" in merge else ""
+    return f"with the adapters of {parts} merged by {merge['method']}{kept}"
+
+
 def beside_published(row):
     """One sentence that holds a measured score to a published one; `row` is one of `reasoning.rows.published_rows`."""
     who = "the base model" if row["policy"] == "base" else f"arm {row['policy']}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from stage.files import read_text, sha256, write_text
 
 NAME = "SHA256SUMS"
+MERGE_OF = "merge_of.json"  # in the folder of an adapter that is a merge of others: how it was merged
 
 
 def content(folder):
@@ -38,6 +39,11 @@ def model_rule(model):
     if "-seed" in (name := Path(model).name):
         return "merge_lora"
     return "download_model" if name == "base" else "download_swept_model"
+
+
+def adapter_rule(adapter):
+    """The rule that makes an adapter's directory."""
+    return "merge_adapters" if Path(adapter, MERGE_OF).exists() else "train"
 
 
 def require_intact(path, rule):

@@ -7,8 +7,10 @@ import subprocess
 import pytest
 
 ARMS = {
+    "grpo": {},
     "sft_grpo": {"train": {"start": "cold", "problems": {"skip": 4}}},
     "cold": {"train": {"trainer": "sft", "problems": {"limit": 4, "shuffle": True}}},
+    "both": {"merge_of": {"adapters": {"grpo": 0.7, "cold": 0.3}, "method": "cat"}},
 }
 
 
@@ -60,13 +62,45 @@ def test_a_student(arms):
     assert kept == right and len(samples[0]["draws"]) == 16
 
 
+def test_a_merge_of_adapters(arms):
+    """Its model is the base model with both changes, each times its weight, by the two trainings' own files."""
+    import torch
+    from backends.merging import read_adapter
+    from safetensors.torch import load_file
+
+    results = arms.folder / "results/tiny"
+    base, found = (load_file(results / f"models/{name}/model.safetensors") for name in ("base", "both-seed0"))
+    parts = {arm: read_adapter(results / f"adapters/{arm}-seed0") for arm in ("grpo", "cold")}
+    assert parts["grpo"].keys() == parts["cold"].keys() and len(parts["grpo"]) > 4
+    for name, weight in base.items():
+        expected = weight.double()
+        for arm, times in (("grpo", 0.7), ("cold", 0.3)):
+            if change := parts[arm].get(name):
+                expected = expected + times * 32 / 4 * change["B"].double() @ change["A"].double()
+        torch.testing.assert_close(found[name].double(), expected, rtol=1e-6, atol=1e-7)
+    card = (results / "hub/both-seed0/README.md").read_text()
+    assert "with the adapters of cold (weight 0.3) and grpo (weight 0.7) merged by cat" in card and "- merge" in card
+    page = (results / "report.html").read_text()
+    assert "both was not trained: it is the model at the start with the adapters of cold" in page
+    assert json.loads((results / "merge/both-seed0.json").read_text())["tensors"]["merged"] == len(parts["grpo"])
+
+
+def test_a_merge_says_what_it_is(arms, tmp_path):
+    """A record whose merge is not the config's is found out."""
+    record = arms.copy(tmp_path / "checkout")
+    path = record.folder / "results/published/tiny/training/both-seed0/arguments.json"
+    path.write_text(path.read_text().replace("0.7", "0.6"))
+    output = record.snakemake("--", "verify").stdout
+    assert "training/both-seed0/arguments" in output and "by the config" in output
+
+
 def test_their_record(arms):
     """Its numbers and trainings are held to the config, whatever trained; the report shows all arms."""
     process = arms.snakemake("--", "verify")
     output = process.stdout + process.stderr
     assert process.returncode == 0 and "every published number was reproduced" in output
     page = (arms.folder / "results/tiny/controls/report.html").read_text()
-    assert all(f"{arm}-seed0" in page for arm in ("grpo", "cold", "sft_grpo", "rft", "format_only"))
+    assert all(f"{arm}-seed0" in page for arm in ("grpo", "cold", "sft_grpo", "both", "rft", "format_only"))
 
 
 def test_only_what_learned_from_it_trains_again(arms):
@@ -75,4 +109,4 @@ def test_only_what_learned_from_it_trains_again(arms):
     changed = arms.snakemake("--dry-run", "--", "controls")
     output = changed.stdout + changed.stderr
     trained = {line.split()[-3].strip(",") for line in output.splitlines() if ": Train " in line}
-    assert trained == {"cold", "sft_grpo", "rft"}, output
+    assert trained == {"cold", "sft_grpo", "rft"} and "Merge adapters into both" in output, output

@@ -271,6 +271,38 @@ def test_words_that_are_read_as_something_else(checkout, text, says):
     assert not (checkout.folder / "results/tiny").exists()
 
 
+def both(method="cat", adapters=("grpo", "cold"), **more):
+    """An arm that merges the adapters of others."""
+    return {"both": {"merge_of": {"adapters": dict.fromkeys(adapters, 0.5), "method": method} | more}}
+
+
+@pytest.mark.parametrize(
+    ("arms", "says"),
+    [
+        (both(adapters=("grpo", "sft")), "names sft, and may name grpo"),
+        (both(adapters=("grpo", "both")), "merge themselves: both <- both"),
+        (both(adapters=("grpo",)), "at least two arms with the weight of each"),
+        (both("mean"), "merge_of.method"),
+        (both("ties"), "merge_of.density is the share"),
+        (both("linear", density=0.5), "merge_of.density is the share"),
+        ({"both": both()["both"] | {"train": {}}}, "remove its train and rewards"),
+        (
+            both("linear") | {"cold": {"train": {"lora": {"r": 8}}}},
+            "differs in r: make it equal, or take svd",
+        ),
+        (both() | {"cold": {"train": {"lora": {"target_modules": ["q_proj"]}}}}, "differs in target_modules: make it"),
+        (both() | {"cold": {"train": {"start": "grpo"}}}, "which start from different models"),
+        (both() | {"cold": {"train": {"start": "both"}}}, "start from, imitate or merge themselves"),
+    ],
+)
+def test_adapters_that_do_not_go_together(checkout, arms, says):
+    checkout.write(arms={"grpo": {}, "cold": {"train": {"trainer": "sft"}}} | arms)
+    process = checkout.snakemake("--dry-run")
+    output = process.stdout + process.stderr
+    assert process.returncode != 0 and "Traceback" not in output, output
+    assert any(says in line for line in output.splitlines()), output
+
+
 def test_a_long_prompt(checkout):
     """Longer than an argument of a command may be; it is compared and used whole."""
     checkout.write(prompt=checkout.settings["prompt"] | {"system": "One word after another. \u4e00 " * 8000})

@@ -8,6 +8,7 @@ from snakemake.utils import update_config
 def settings_of(arm, section):
     """A section of the config with the overrides of an arm."""
     value = copy.deepcopy(config[section])
+    arm = definitions("scripts/reasoning/policies.py")["settings_arm"](ARMS, arm)
     update_config(value, copy.deepcopy(ARMS[arm].get(section, {})))
     return value
 
@@ -54,14 +55,60 @@ def demonstrations(wildcards):
     return f"<results>/eval/{config['task']}_train/{teacher}/samples.jsonl"
 
 
+def that_merge(arms, merge=True):
+    """A pattern for the names of the arms that merge adapters of others, or of those that are trained."""
+    return "|".join(arm for arm in arms if ("merge_of" in arms[arm]) == merge) or "(?!)"
+
+
+def merged_adapters(wildcards):
+    """The adapters that the arm in the path merges, of its own seed, in the order of their names."""
+    arms = sorted(ARMS[wildcards.arm]["merge_of"]["adapters"])
+    return collect("<results>/adapters/{arm}-seed{seed}", arm=arms, seed=wildcards.seed)
+
+
+def check_merge_of(arm):
+    """Stop on an arm that merges adapters which do not go together; the arms that it needs are there."""
+    merge = ARMS[arm]["merge_of"]
+    if ARMS[arm].keys() != {"merge_of"}:
+        raise WorkflowError(f"config: arm {arm} merges adapters and trains none: remove its train and rewards")
+    if ("density" in merge) == (merge["method"] in ("linear", "svd", "cat")):
+        raise WorkflowError(
+            f"config: arm {arm}: merge_of.density is the share of weights that ties, dare and magnitude_prune keep: "
+            "state it for these, and for no other method"
+        )
+    parts = {name: settings_of(name, "train") for name in sorted(merge["adapters"])}
+    first, *others = parts
+    free = {"r", "lora_alpha"} if merge["method"] == "cat" or merge["method"].endswith("svd") else {"lora_alpha"}
+    for other in others:
+        both = f"config: arm {arm} merges {first} and {other}, "
+        if parts[other]["start"] != parts[first]["start"]:
+            raise WorkflowError(f"{both}which start from different models: make their train.start equal")
+        lora = [parts[name]["lora"] for name in (first, other)]
+        keys = (lora[0].keys() | lora[1].keys()) - free
+        if apart := sorted(key for key in keys if lora[0].get(key) != lora[1].get(key)):
+            cure = ", or take svd or cat" if apart == ["r"] else ""
+            raise WorkflowError(f"{both}whose train.lora differs in {', '.join(apart)}: make it equal{cure}")
+    if unfit := [key for key in ("use_dora", "use_rslora") if parts[first]["lora"].get(key)]:
+        raise WorkflowError(f"config: arm {arm}: PEFT merges adapters without {unfit[0]} only: set it to false")
+
+
 def check_arms():
-    """Stop on an arm that starts from or imitates what is not there or itself, or if there is none for the claims."""
+    """Stop on an arm that starts from, imitates or merges what is not there or itself, or if the claims have no arm."""
     if config["arm"] not in config["arms"]:
         raise WorkflowError(
             f"config: arm is {config['arm']}, and arms has {', '.join(config['arms'])}: name one of them"
         )
+    merges = {arm: {*ARMS[arm]["merge_of"]["adapters"]} for arm in ARMS if "merge_of" in ARMS[arm]}
+    for arm, parts in merges.items():
+        if unknown := sorted(parts - ARMS.keys()):
+            raise WorkflowError(
+                f"config: arm {arm}: merge_of.adapters names {', '.join(unknown)}, and may name {', '.join(ARMS)}"
+            )
+    require_order(merges)
     needs = {}
     for arm in ARMS:
+        if arm in merges and SWEEP:
+            raise WorkflowError(f"config: arm {arm} merges other arms, which no sweep can: leave one out")
         train = settings_of(arm, "train")
         for key, known in (("start", [*ARMS]), ("teacher", ["base", *ARMS])):
             if train[key] not in (None, *known):
@@ -74,12 +121,19 @@ def check_arms():
             )
         if train["select"] != config["train"]["select"]:
             raise WorkflowError(f"config: arm {arm}: train.select is the same for all arms: state it outside arms")
-        needs[arm] = {train["start"], train["teacher"]} - {None, "base"}
+        needs[arm] = merges.get(arm) or {train["start"], train["teacher"]} - {None, "base"}
         if needs[arm] and SWEEP:
             raise WorkflowError(
                 f"config: arm {arm} starts from or imitates another arm, which no sweep can: leave one out"
             )
+    require_order(needs)
+    for arm in merges:
+        check_merge_of(arm)
+
+
+def require_order(needs):
+    """Stop if an arm needs itself; `needs` is `{arm: other arms}`."""
     try:
         graphlib.TopologicalSorter(needs).prepare()
     except graphlib.CycleError as error:
-        raise WorkflowError(f"config: arms that start from or imitate themselves: {' <- '.join(error.args[1])}")
+        raise WorkflowError(f"config: arms that start from, imitate or merge themselves: {' <- '.join(error.args[1])}")

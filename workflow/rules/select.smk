@@ -50,6 +50,8 @@ rule select_checkpoint:
         selection="<results>/training/{arm}-seed{seed}/selection.json",
     log:
         "<logs>/select_checkpoint/{arm}-seed{seed}.log",
+    wildcard_constraints:
+        arm=that_merge(ARMS, False),
     resources:
         **asks("select_checkpoint"),
     params:

@@ -1,4 +1,4 @@
-# In: models/base, data/<task>/train.jsonl. Out: adapters/<policy>, training/<policy>/, models/<policy>,
+# In: models/base, data/<task>/train.jsonl, or the adapters of other arms. Out: adapters/<policy>, training/<policy>/, models/<policy>,
 # merge/<policy>.json.
 
 
@@ -22,6 +22,8 @@ rule train:
         "<logs>/train/{arm}-seed{seed}.log",
     benchmark:
         "<logs>/train/{arm}-seed{seed}.tsv"
+    wildcard_constraints:
+        arm=that_merge(ARMS, False),
     threads: config["train"]["threads"] * config["train"]["processes"]
     resources:
         **asks("train", training_gpus),
@@ -64,6 +66,53 @@ rule train:
             --checkpoint-minutes {resources.checkpoint_minutes} \
             --report-to {resources.report_to} \
             --reports {params.reports:q} \
+            2>{log:q}
+        """
+
+
+rule merge_adapters:
+    """Merge the adapters of other arms, of the same seed, into one adapter of their base model."""
+    input:
+        script=stage("merge_adapters"),
+        modules=modules("merge_adapters"),
+        model=start,
+        adapters=merged_adapters,
+    output:
+        adapter=directory("<results>/adapters/{arm}-seed{seed}"),
+        history="<results>/training/{arm}-seed{seed}/history.csv",
+        arguments="<results>/training/{arm}-seed{seed}/arguments.json",
+        environment="<results>/training/{arm}-seed{seed}/environment.json",
+        gpu_memory="<results>/training/{arm}-seed{seed}/gpu_memory.json",
+    log:
+        "<logs>/merge_adapters/{arm}-seed{seed}.log",
+    benchmark:
+        "<logs>/merge_adapters/{arm}-seed{seed}.tsv"
+    wildcard_constraints:
+        arm=that_merge(ARMS),
+    threads: config["merge"]["threads"]
+    resources:
+        **asks("merge_adapters"),
+    params:
+        env=MODEL_ENV,
+        merge=settings("merge"),
+        merge_of=lambda wildcards: argument(ARMS[wildcards.arm]["merge_of"]),
+        source=start_source,
+    message:
+        "Merge adapters into {wildcards.arm}, seed {wildcards.seed}"
+    shell:
+        r"""
+        {params.env} python {input.script:q} \
+            --merge-config {params.merge:q} \
+            --merge-of {params.merge_of:q} \
+            --seed {wildcards.seed} \
+            --source {params.source:q} \
+            --model {input.model:q} \
+            --adapters {input.adapters:q} \
+            --adapter {output.adapter:q} \
+            --history {output.history:q} \
+            --arguments {output.arguments:q} \
+            --environment {output.environment:q} \
+            --gpu-memory {output.gpu_memory:q} \
             2>{log:q}
         """
 
