@@ -4,6 +4,8 @@ import re
 
 import pytest
 import yaml
+from answers import choice, expression, text
+from answers.judged import Judged
 from export_lm_eval import lm_eval_task
 from reasoning.answer import extract
 from reasoning.number import number
@@ -37,3 +39,41 @@ def test_extractors_read_the_same(exported, text):
         matches = re.findall(regex["regex_pattern"], text)
         found = number(matches[regex["group_select"]]) if matches else None
         assert found == ours[entry["name"]]
+
+
+def filtered(entry, completion):
+    """What the harness's regex filters make of a completion, as lm_eval/filters/extraction.py of 0.4.13 does."""
+    for step in entry["filter"][:-1]:
+        matches = re.findall(step["regex_pattern"], completion)
+        completion = matches[step["group_select"]].strip() if matches else "[invalid]"
+    return completion
+
+
+CHOICES = ["so B.\n#### (c) Paris", "#### d\n", "#### Banana", "#### A: x\n#### B", "I take A or B", "A cat", "none"]
+CHOICES += ["####", "#### j)"]
+
+
+@pytest.mark.parametrize("completion", CHOICES)
+@pytest.mark.parametrize("gold", "ABCDJ")
+def test_choices_are_judged_equally(exported, completion, gold):
+    """The harness lowers both letters and compares them; without a match it compares [invalid]."""
+    config, _ = exported
+    value = lm_eval_task("science", "test.jsonl", config["prompt"], config["eval"], choice)
+    (metric,) = value["metric_list"]
+    assert metric["ignore_case"] and "regexes_to_ignore" not in metric
+    for entry in value["filter_list"]:
+        ours = choice.EXTRACTORS[entry["name"]](completion, config["prompt"]["answer"])
+        assert (filtered(entry, completion).lower() == gold.lower()) == choice.equal(ours, gold), entry["name"]
+
+
+@pytest.mark.parametrize("answer", [text, expression, Judged(judge=max, call=max)])
+def test_answers_that_the_harness_would_judge_otherwise(exported, answer):
+    config, _ = exported
+    with pytest.raises(SystemExit, match="would judge the answers of task spoken otherwise"):
+        lm_eval_task("spoken", "test.jsonl", config["prompt"], config["eval"], answer)
+
+
+def test_what_a_template_is_told_is_in_no_task(exported):
+    config, _ = exported
+    with pytest.raises(SystemExit, match="can state prompt.chat_template_kwargs"):
+        lm_eval_task("t", "test.jsonl", config["prompt"] | {"chat_template_kwargs": {"think": False}}, config["eval"])

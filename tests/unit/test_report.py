@@ -1,5 +1,6 @@
 """Reports: words follow the intervals, subsets are marked, LaTeX names have only letters."""
 
+import copy
 import re
 from pathlib import Path
 
@@ -7,12 +8,13 @@ import pytest
 import yaml
 from answers import number as a_number
 from reasoning.comparison import compare
-from reasoning.results import gather
+from reasoning.results import adjust, gather
 from reasoning.rows import read_results, rows
 from reasoning.scoring import judge, summarise
 from reasoning.statistics import score
 from reporting.figures import FIGURES, pdf, svg
 from reporting.latex import bibtex, latex_table, macros
+from reporting.page import page
 from reporting.table import plain_text
 from reporting.words import claim, claim_over_seeds, claims_over_seeds, verdicts
 from stage.files import write_json
@@ -189,6 +191,28 @@ def test_distance_to_published_numbers():
     ) in text
     assert "points. Published: the vendor's card, 8 worked examples\n" in text
     assert "arm grpo scores 80.0 %, higher than the published 40.0 %: +40.0 [" in text
+
+
+def test_several_tasks_have_a_table_of_their_own():
+    """With p values by Holm for their number; one task needs none."""
+    config = yaml.safe_load(Path("config/config.yaml").read_text())
+    protocol = {"split": "test", "eval": config["eval"], "data_sha256": "0"}
+    value = results(subset=False, protocols={"base": {"protocol": protocol}})
+    drawn = {name: "" for name in FIGURES}
+    citation = yaml.safe_load(Path("CITATION.cff").read_text())
+
+    def written():
+        shown = {(task, policy): [] for task in value["tasks"] for policy in ("base", "grpo-seed0")}
+        return page(Path("workflow/report/report.html.j2"), config, "c", value, shown, {}, drawn, citation)
+
+    assert "All tasks" not in written()
+    for of in (value, config):
+        of["tasks"]["svamp"] = copy.deepcopy(of["tasks"]["gsm8k"])
+    for task, p in (("gsm8k", 0.01), ("svamp", 0.04)):
+        value["tasks"][task]["policies"]["grpo-seed0"]["comparison"]["extractors"]["strict"]["p"] = p
+    adjust(value["tasks"])
+    table = written().partition("<h2>All tasks</h2>")[2].partition("</table>")[0]
+    assert re.findall(r"<td>(0.0\d)</td><td>(0.0\d)</td></tr>", table) == [("0.01", "0.02"), ("0.04", "0.04")]
 
 
 def test_without_published_numbers_there_is_no_such_section():

@@ -162,6 +162,7 @@ rule export_lm_eval:
     input:
         script=stage("export_lm_eval"),
         modules=modules("export_lm_eval"),
+        task=code_of_task,
         data=measured_split,
     output:
         yaml="<results>/lm_eval/{task}.yaml",
@@ -172,12 +173,14 @@ rule export_lm_eval:
     params:
         prompt=section_of_task("prompt"),
         eval=section_of_task("eval"),
+        task=task_settings,
     message:
         "Export {wildcards.task} for lm-evaluation-harness"
     shell:
         r"""
         python {input.script:q} \
             --task {wildcards.task} \
+            --task-config {params.task:q} \
             --data {input.data:q} \
             --prompt-config {params.prompt:q} \
             --eval-config {params.eval:q} \
