@@ -8,6 +8,7 @@ import os
 import sys
 import time
 import traceback
+from functools import partial
 
 from stage.energy import Meter
 from stage.forecast import duration, forecast
@@ -34,8 +35,9 @@ def run(main, parser):
     """
     global screen
     parser.fromfile_prefix_chars = "@"
-    args = parser.parse_args()
     apart = os.fstat(1) != os.fstat(2)
+    parser.error = partial(refuse, parser, apart)
+    args = parser.parse_args()
     screen = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="replace", buffering=1)
     os.dup2(2, 1)
     end_with_snakemake()
@@ -59,6 +61,15 @@ def run(main, parser):
     if apart:
         say(line)
     sys.exit(1)
+
+
+def refuse(parser, apart, message):
+    """End on a command line that argparse does not take, as on any other error; `message` is argparse's."""
+    line = f"error: {parser.prog}: {message}: --help lists its options"
+    print(f"{parser.format_usage()}{line}", file=sys.stderr, flush=True)
+    if apart:
+        say(line)
+    sys.exit(2)
 
 
 def reason(error):

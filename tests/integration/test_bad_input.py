@@ -46,6 +46,23 @@ def download_data(checkout, train, test, **settings):
     return line
 
 
+def test_options_that_a_stage_does_not_take(checkout):
+    """Argparse's own words are the stage's error line, in its log and on the screen."""
+    (line,) = script(checkout, "tabulate_sweep")
+    assert line.startswith("error: tabulate_sweep.py: the following arguments are required: --")
+    (line,) = script(checkout, "tabulate_sweep", "@nowhere.json")
+    assert "No such file or directory: 'nowhere.json'" in line
+
+
+def test_a_rule_whose_script_takes_other_options(checkout):
+    """The screen ends with what is wrong, and does not speak of memory."""
+    path = checkout.folder / "scripts/format_task.py"
+    path.write_text(path.read_text().replace('"--sums"', '"--digests"'))
+    process = checkout.snakemake("--", "results/tiny/data/word_problems/test.jsonl")
+    last = (process.stdout + process.stderr).strip().splitlines()[-1]
+    assert process.returncode and last.startswith("error: format_task.py: the following arguments are required"), last
+
+
 GOOD = json.dumps(RECORD) + "\n"
 
 
