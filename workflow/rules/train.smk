@@ -1,5 +1,5 @@
-# In: models/base, data/<task>/train.jsonl, or the adapters of other arms. Out: adapters/<policy>, training/<policy>/, models/<policy>,
-# merge/<policy>.json.
+# In: models/base, data/<task>/train.jsonl, or the adapters of other arms. Out: adapters/<policy>, training/<policy>/,
+# models/<policy>, merge/<policy>.json.
 
 
 rule train:
