@@ -48,9 +48,8 @@ def prepared(tokenizer, prompt):
                 "correct or remove it"
             )
     tokenizer.chat_template = template
-    plain = partial(tokenizer.apply_chat_template, strftime_now=TODAY.strftime)
-    tokenizer.apply_chat_template = partial(plain, **told)
-    if prefill and not (told and writes(tokenizer, plain, prefill)):
+    tokenizer.apply_chat_template = partial(tokenizer.apply_chat_template, strftime_now=TODAY.strftime, **told)
+    if prefill and not (told and begins_answers_with(prefill, tokenizer)):
         # Jinja leaves out a file's last newline, and would not if something follows it.
         written = json.dumps(prefill, ensure_ascii=False)
         template = template.removesuffix("\n") + "{% if add_generation_prompt %}{{ " + written + " }}{% endif %}"
@@ -60,13 +59,9 @@ def prepared(tokenizer, prompt):
     return tokenizer
 
 
-def writes(tokenizer, plain, prefill):
-    """Whether the chat template begins the answer with `prefill` because of what it is told; `plain` tells it nothing.
-
-    Qwen3's does so with an empty thought, if enable_thinking is false.
-    """
-    chats = [[{"role": "user", "content": "?"}]]
-    return rendered(tokenizer, chats)[0] == plain(chats, add_generation_prompt=True, tokenize=False)[0] + prefill
+def begins_answers_with(prefill, tokenizer):
+    """Whether the chat template itself begins the answer with `prefill`, as Qwen3's does with thinking off."""
+    return rendered(tokenizer, [[{"role": "user", "content": "?"}]])[0].endswith(prefill)
 
 
 def rendered(tokenizer, chats):
@@ -78,7 +73,8 @@ def rendered(tokenizer, chats):
     except TemplateError as error:
         raise SystemExit(
             f"error: the model's chat template does not take this prompt ({error}): if it is the system turn, set "
-            "prompt.system to null; if it is the worked examples, set prompt.examples to []"
+            "prompt.system to null; if it is the worked examples, set prompt.examples to []; if it asks for a switch, state "
+            "prompt.chat_template_kwargs"
         ) from None
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 
 from conftest import call
 
@@ -35,3 +36,37 @@ def test_the_worked_example(checkout):
     metrics = json.loads((checkout.folder / targets[1]).read_text())
     assert metrics["scores"].keys() == {"strict", "flexible"} and metrics["n"] == 4
     assert "Which of these barks?\nA) a cat\nB) a dog\nC) a fish" in metrics["protocol"]["prompts"]["first"]
+
+
+# A template in the manner of Qwen3's, which stops if a stage does not tell it whether to think.
+DEMANDS = """{% if enable_thinking is not defined %}{{ raise_exception('think or not?') }}{% endif -%}
+{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor -%}
+{% if add_generation_prompt %}<|assistant|>{% if not enable_thinking %}<think></think>{% endif %}{% endif %}"""
+
+
+def test_another_models_switch(checkout, tiny_model):
+    """What the template is told reaches every stage: evaluation, both trainers, and the check of the merge."""
+    model = checkout.folder / "model"
+    shutil.copytree(tiny_model, model)
+    (model / "chat_template.jinja").write_text(DEMANDS)
+    told = {"chat_template_kwargs": {"enable_thinking": False}, "prefill": "<think></think>"}
+    prompt = checkout.settings["prompt"] | told
+    train = checkout.settings["train"] | {"solution": "<think></think>{solution}\n#### {answer}"}
+    train["sft"] = {"max_steps": 2, "per_device_train_batch_size": 2}
+    arms = {"grpo": {}, "sft": {"train": {"trainer": "sft"}}}
+    settings = {"model": checkout.settings["model"] | {"source": "model"}, "train": train, "arms": arms}
+    settings["prompt"] = prompt
+    checkout.write(**settings)
+    targets = [f"results/tiny/{path}" for path in ("merge/grpo-seed0.json", "merge/sft-seed0.json")]
+    targets.append("results/tiny/eval/word_problems/base/metrics.json")
+    process = checkout.snakemake("--", *targets)
+    assert process.returncode == 0, process.stdout + process.stderr
+    prompts = json.loads((checkout.folder / targets[-1]).read_text())["protocol"]["prompts"]
+    assert prompts["first"].endswith("<|end|><|assistant|><think></think>")
+    samples = (checkout.folder / targets[-1]).with_name("samples.jsonl").read_text().splitlines()
+    assert all(json.loads(line)["completion"].startswith("<think></think>") for line in samples)
+    kept = (checkout.folder / "results/tiny/adapters/sft-seed0/demonstrations.jsonl").read_text().splitlines()
+    assert all(json.loads(line)["completion"].count("<think></think>") == 1 for line in kept)
+    checkout.write(**settings | {"prompt": prompt | {"chat_template_kwargs": {"tokenize": True}}})
+    refused = checkout.snakemake("--dry-run")
+    assert refused.returncode and "a name that the model's chat template asks for" in refused.stdout + refused.stderr
