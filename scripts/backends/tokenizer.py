@@ -73,8 +73,8 @@ def rendered(tokenizer, chats):
     except TemplateError as error:
         raise SystemExit(
             f"error: the model's chat template does not take this prompt ({error}): if it is the system turn, set "
-            "prompt.system to null; if it is the worked examples, set prompt.examples to []; if it asks for a switch, state "
-            "prompt.chat_template_kwargs"
+            "prompt.system to null; if it is the worked examples, set prompt.examples to []; if it asks for a switch, "
+            "state prompt.chat_template_kwargs"
         ) from None
 
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from backends.gpu_memory import estimate, require_fit
 from snakemake.utils import update_config
-from transformers import LlamaConfig, Qwen2Config
+from transformers import LlamaConfig, Qwen2Config, Qwen3Config
 
 ROOT = Path(__file__).parents[2]
 GB = 1e9
@@ -61,6 +61,32 @@ MODELS = {
         ),
         8_030_261_248,
     ),
+    "llama-3.2-1b": (
+        LlamaConfig(
+            vocab_size=128256,
+            hidden_size=2048,
+            intermediate_size=8192,
+            num_hidden_layers=16,
+            num_attention_heads=32,
+            num_key_value_heads=8,
+            head_dim=64,
+            tie_word_embeddings=True,
+        ),
+        1_235_814_400,
+    ),
+    "qwen3-0.6b": (
+        Qwen3Config(
+            vocab_size=151936,
+            hidden_size=1024,
+            intermediate_size=3072,
+            num_hidden_layers=28,
+            num_attention_heads=16,
+            num_key_value_heads=8,
+            head_dim=128,
+            tie_word_embeddings=True,
+        ),
+        596_049_920,
+    ),
 }
 
 
@@ -97,7 +123,13 @@ def test_adapter(parts):
 
 
 MODELS |= {f"{name}-t4": MODELS[name] for name in ("qwen2.5-1.5b", "qwen2.5-math-7b")}
-CARDS = {"qwen2.5-1.5b": 15.8, "qwen2.5-math-7b": 42, "llama-3.1-8b": 42}  # GB free, of 16 and 40 GiB
+CARDS = {
+    "qwen2.5-1.5b": 15.8,
+    "qwen2.5-math-7b": 42,
+    "llama-3.1-8b": 42,
+    "llama-3.2-1b": 15.8,
+    "qwen3-0.6b": 15.8,
+}  # GB free, of 16 and 40 GiB
 T4 = 15.6  # of 16 GB
 
 
