@@ -81,7 +81,7 @@ def ask(tmp_path_factory):
 
 def test_presets_are_kept(ask):
     answers, (loading, adapting) = ask(*GRPO.values())
-    assert len(GRPO) == 6 and answers == [None] * 6
+    assert len(GRPO) == 8 and answers == [None] * 8
     # The arguments of backends/train_unsloth.py; unknown ones would be ignored silently.
     lora = {key for preset in PRESETS.values() for key in preset.get("train", {}).get("lora", {})}
     assert {"use_exact_model_name", "max_seq_length", "load_in_4bit", "fast_inference", "max_lora_rank"} <= set(loading)
