@@ -37,6 +37,9 @@ SHORT = {
     "grpo": BATCH | {"max_completion_length": 8, "max_steps": 2, "learning_rate": 0.05, "warmup_steps": 0},
 }
 TRANSFORMERS = overlaid(SHORT, {"grpo": {"use_vllm": False, "top_k": 0}})
+# As Qwen3's template begins the answer if thinking is switched off, as its preset asks for.
+THOUGHT = "{% if add_generation_prompt and enable_thinking is defined and not enable_thinking %}"
+THOUGHT += r"{{ '<think>\n\n</think>\n\n' }}{% endif %}"
 BYTES = {"format": "[^a-e]*"}  # what some completions of random bytes match
 
 
@@ -54,7 +57,7 @@ def make_model(folder, kind):
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens(special)
     wrapped = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|pad|>")
-    wrapped.chat_template = CHAT_TEMPLATE
+    wrapped.chat_template = CHAT_TEMPLATE + THOUGHT
     shape = {"vocab_size": 320, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
     shape |= {"num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 1024}
     tokens = {"eos_token_id": 0, "pad_token_id": 4, "bos_token_id": None, "tie_word_embeddings": True}
