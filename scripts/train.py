@@ -53,9 +53,20 @@ def write_history(path, logs):
         writer.writerows(rows)
 
 
+def whole(tensor):
+    """A tensor that FSDP divides among processes, put together: all of them have to call this. Others as they are."""
+    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+
+
+def writing(path, first):
+    """A context with the folder to write `path` into: of several processes, only the first one's is kept."""
+    return replacing(path) if first else TemporaryDirectory()
+
+
 def save_adapter(policy, folder, source):
     """Save the adapter; its config names the base model's source rather than a path on this machine."""
-    policy.save_pretrained(folder)
+    weights = {name: whole(value) for name, value in policy.state_dict().items() if "lora_" in name}
+    policy.save_pretrained(folder, state_dict=weights)
     remove(folder / "README.md")  # PEFT's blank model card
     config = read_json(folder / "adapter_config.json")
     # PEFT keeps the module names in a set, whose order differs between processes.
@@ -65,7 +76,7 @@ def save_adapter(policy, folder, source):
 
 def adapter_values(policy):
     """A copy of LoRA's B matrices, `{name: tensor}`: they move with the first gradient."""
-    return {name: p.detach().clone() for name, p in policy.named_parameters() if "lora_B" in name}
+    return {name: whole(p.detach()).clone() for name, p in policy.named_parameters() if "lora_B" in name}
 
 
 def moved(before, after):
@@ -105,8 +116,8 @@ def keep_candidates(trainer, every, folder, source):
     class KeepCandidates(TrainerCallback):
         def on_step_end(self, args, state, control, **_):
             due = state.global_step % every == 0 or state.global_step == state.max_steps
-            if due and state.is_world_process_zero:
-                with replacing(folder / f"step{state.global_step}") as candidate:
+            if due:
+                with writing(folder / f"step{state.global_step}", state.is_world_process_zero) as candidate:
                     save_adapter(trainer.model, candidate, source)
                     seal(candidate)
 
@@ -151,7 +162,7 @@ def main(args):
     method, chats = trainer_module(settings["trainer"]), [problem["prompt"] for problem in training.problems]
     # Of several processes, only the first writes; torchrun sets RANK.
     writes = os.environ.get("RANK", "0") == "0"
-    with replacing(args.adapter) if writes else TemporaryDirectory() as folder:
+    with writing(args.adapter, writes) as folder:
         folder = Path(folder)
         load = backend("train", settings["backend"]).load
         policy, tokenizer, extra = load(args.model, chats, method.for_backend(training), prompt["prefill"], folder)
