@@ -1,6 +1,7 @@
 """A GGUF file computes the same as the model (tensors, their order, their quantisation) and has its tokenizer."""
 
 import json
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -66,6 +67,43 @@ def test_parity(tmp_path, make, kind, largest):
     assert (parity["type"], parity["problems"]) == (kind, 3)
     assert parity["max_logit_difference"] < largest
     assert kind == "F32" or parity["max_logit_difference"] > 0
+
+
+# In the place of llama.cpp's program: it keeps what it was asked, and writes another model.
+QUANTISER = """#!/bin/sh
+echo "$3 $4 $(head -c 4 "$1")" >{asked}
+cp {other} "$2"
+"""
+
+
+def test_llama_cpp_writes_what_is_compared(tmp_path, tiny_model, monkeypatch):
+    export(tiny_model, tmp_path, "Q8_0")
+    program, other, asked = tmp_path / "bin/llama-quantize", tmp_path / "other.gguf", tmp_path / "asked"
+    program.parent.mkdir()
+    (tmp_path / "out/tiny.gguf").rename(other)
+    program.write_text(QUANTISER.format(asked=asked, other=other))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    parity = export(tiny_model, tmp_path, "Q4_K_M")
+    assert asked.read_text() == "Q4_K_M 2 GGUF\n"
+    assert (tmp_path / "out/tiny.gguf").read_bytes() == other.read_bytes()
+    assert parity["type"] == "Q4_K_M" and 1e-3 < parity["max_logit_difference"] < 1e-1  # that of Q8_0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["tiny.gguf", "tiny.json"]
+
+
+@pytest.mark.skipif(shutil.which("llama-quantize") is None, reason="llama.cpp's llama-quantize is missing")
+@pytest.mark.parametrize("make", [make_tiny_model, make_qwen2])
+def test_parity_of_llama_cpp(tmp_path, make):
+    make(tmp_path / "model")
+    parity = export(tmp_path / "model", tmp_path, "Q4_K_M")
+    assert 0 < parity["max_logit_difference"] < 1
+
+
+def test_without_llama_cpp(tmp_path, tiny_model, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(SystemExit, match="error: hub.gguf Q4_K_M is written by llama.cpp's llama-quantize, which"):
+        export(tiny_model, tmp_path, "Q4_K_M")
+    assert not (tmp_path / "out").exists()
 
 
 def test_tokenizer_is_inside(tmp_path, tiny_model):
