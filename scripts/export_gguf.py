@@ -67,6 +67,8 @@ def add_hyperparameters(writer, config):
     writer.add_head_count(heads)
     writer.add_head_count_kv(config.num_key_value_heads)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_key_length(head_size(config))  # else llama.cpp takes the embedding's length by the number of heads
+    writer.add_value_length(head_size(config))
     writer.add_rope_dimension_count(head_size(config))
     writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
 
