@@ -25,7 +25,9 @@ test_offline test_resume test_select test_shards test_slurm test_sweep test_watc
 
 
 def pytest_collection_modifyitems(items):
-    """Skip long tests unless they are asked for."""
+    """Skip long tests unless they are asked for, and let several processes begin with these files."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: (item.path.stem not in LONG, item.path.parent.name == "unit"))
     if not os.environ.get("LONG_TESTS"):
         for item in items:
             if item.path.stem in LONG:
