@@ -7,8 +7,9 @@ export PATH := $(BIN):$(PATH)
 run: .venv/cpu ## make the environment and run the default run, from the download to the report
 	snakemake --cores $(CORES)
 
+# Stages are single processes that mostly import packages: as many files of tests at once as there are cores, up to 4.
 test: .venv/test ## make the environment with the test tools and run the test suite
-	pytest
+	pytest --numprocesses $$(nproc) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # A T4 (compute capability 7.5) has an environment of its own. Of several GPUs, the first that may be used decides.
 CAPABILITY = $(firstword $(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader $(if $(CUDA_VISIBLE_DEVICES),--id=$(CUDA_VISIBLE_DEVICES)) 2>/dev/null))

@@ -8,7 +8,11 @@ model's own settings.
 
 import argparse
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from backends.determinism import fix
 from backends.next_token import logit_differences, next_token_logits, release
@@ -18,6 +22,7 @@ from stage.files import read_json, read_jsonl, replacing, require_space, tree_si
 from stage.screen import run
 
 TYPES = {"F32": "ALL_F32", "F16": "MOSTLY_F16", "Q8_0": "MOSTLY_Q8_0"}
+BY_LLAMA_CPP = ("Q4_K_M",)  # by its program llama-quantize, from a file in F16
 # llama.cpp's name for each pre-tokenizer, by a pattern found in the tokenizer's `pre_tokenizer`.
 SPLITS = {'"Digits"': "smollm", "\\\\p{N}{1,3}": "llama-bpe", "\\\\p{N}": "qwen2", '"ByteLevel"': "gpt-2"}
 
@@ -62,6 +67,8 @@ def add_hyperparameters(writer, config):
     writer.add_head_count(heads)
     writer.add_head_count_kv(config.num_key_value_heads)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_key_length(head_size(config))  # else llama.cpp takes the embedding's length by the number of heads
+    writer.add_value_length(head_size(config))
     writer.add_rope_dimension_count(head_size(config))
     writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
 
@@ -142,34 +149,63 @@ def parity(args, config, problems):
     return {"problems": len(prompts)} | logit_differences(expected, found)
 
 
-def main(args):
+def write_gguf(path, args, config, kind):
+    """Write the model with its matrices in the number format `kind`, one of TYPES."""
     import gguf
+
+    writer = gguf.GGUFWriter(path, config.model_type)
+    writer.add_name(args.name)
+    writer.add_file_type(gguf.LlamaFileType[TYPES[kind]])
+    add_hyperparameters(writer, config)
+    add_tokenizer(writer, args.merged, config.vocab_size)
+    add_tensors(writer, args.merged, config, kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file(progress=True)
+    writer.close()
+
+
+def require_llama_cpp(kind):
+    """Stop if llama.cpp's program is needed and missing."""
+    if kind in BY_LLAMA_CPP and shutil.which("llama-quantize") is None:
+        raise SystemExit(
+            f"error: hub.gguf {kind} is written by llama.cpp's llama-quantize, which is not on the PATH: install "
+            "llama.cpp and run without a container, or set hub.gguf to Q8_0"
+        )
+
+
+def write_by_llama_cpp(path, args, config, threads):
+    """Write the model in a format of BY_LLAMA_CPP."""
+    with TemporaryDirectory(dir=path.parent) as scratch:
+        whole = Path(scratch, "whole.gguf")
+        write_gguf(whole, args, config, "F16")
+        command = ["llama-quantize", str(whole), str(path), args.type, str(threads)]
+        if subprocess.run(command, stdout=sys.stderr).returncode:
+            raise SystemExit("error: llama-quantize failed: its output is in the log")
+
+
+def main(args):
     from transformers import AutoConfig
 
     require_intact(args.merged, model_rule(args.merged))
     require_intact(args.data, "format_task")
     config = AutoConfig.from_pretrained(args.merged)
     require_known(config)
-    require_space(args.gguf, tree_size(args.merged))
+    require_llama_cpp(args.type)
+    require_space(args.gguf, tree_size(args.merged) * (1 + (args.type in BY_LLAMA_CPP)))
     settings = json.loads(args.merge_config)
     fix(seed=0, threads=settings["threads"])
     with replacing(args.gguf) as partial:
-        writer = gguf.GGUFWriter(partial, config.model_type)
-        writer.add_name(args.name)
-        writer.add_file_type(gguf.LlamaFileType[TYPES[args.type]])
-        add_hyperparameters(writer, config)
-        add_tokenizer(writer, args.merged, config.vocab_size)
-        add_tensors(writer, args.merged, config, args.type)
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file(progress=True)
-        writer.close()
+        if args.type in BY_LLAMA_CPP:
+            write_by_llama_cpp(partial, args, config, settings["threads"])
+        else:
+            write_gguf(partial, args, config, args.type)
     write_json(args.parity, {"type": args.type} | parity(args, config, settings["problems"]))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--type", required=True, choices=TYPES, help="number format of the matrices")
+    parser.add_argument("--type", required=True, choices=[*TYPES, *BY_LLAMA_CPP], help="number format of the matrices")
     parser.add_argument("--name", required=True, help="the model's name in the file")
     parser.add_argument("--merge-config", required=True, help="the config section `merge`, as JSON")
     parser.add_argument("--prompt-config", required=True, help="the config section `prompt`, as JSON")

@@ -45,7 +45,7 @@ def call(*command, **options):
 
 
 def download(wheels, lock_files):
-    """The wheels of lock files, each checked by sha256."""
+    """The wheels of lock files, each checked by sha256, or the source of a package that has none."""
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     for name in lock_files:
         call(*pip, "--require-hashes", "--requirement", ROOT / "envs" / name, "--dest", wheels)
@@ -66,7 +66,7 @@ def main(args):
         given = ["--configfile", "bundle.yaml"]
     if not args.without_wheels:
         torch = "cpu-torch.txt" if args.torch == "cpu" else "cpu-torch-public.txt"
-        download(args.folder / "wheels", ["cpu.txt", torch])
+        download(args.folder / "wheels", ["cpu.txt", torch, "build.txt"])
 
     cache = args.folder / "cache"
     cache.mkdir()

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from backends import backend
-from backends.adapters import save_adapter
+from backends.adapters import save_adapter, whole
 from backends.chat_template import require_plain_template
 from backends.checkpoints import keep_checkpoints, keep_log, latest
 from backends.decoding import inherit_nothing, stop_tokens
@@ -54,9 +54,14 @@ def write_history(path, logs):
         writer.writerows(rows)
 
 
+def writing(path, first):
+    """A context with the folder to write `path` into: of several processes, only the first one's is kept."""
+    return replacing(path) if first else TemporaryDirectory()
+
+
 def adapter_values(policy):
     """A copy of LoRA's B matrices, `{name: tensor}`: they move with the first gradient."""
-    return {name: p.detach().clone() for name, p in policy.named_parameters() if "lora_B" in name}
+    return {name: whole(p.detach()).clone() for name, p in policy.named_parameters() if "lora_B" in name}
 
 
 def moved(before, after):
@@ -96,8 +101,8 @@ def keep_candidates(trainer, every, folder, source):
     class KeepCandidates(TrainerCallback):
         def on_step_end(self, args, state, control, **_):
             due = state.global_step % every == 0 or state.global_step == state.max_steps
-            if due and state.is_world_process_zero:
-                with replacing(folder / f"step{state.global_step}") as candidate:
+            if due:
+                with writing(folder / f"step{state.global_step}", state.is_world_process_zero) as candidate:
                     save_adapter(trainer.model, candidate, source)
                     seal(candidate)
 
@@ -142,7 +147,7 @@ def main(args):
     method, chats = trainer_module(settings["trainer"]), [problem["prompt"] for problem in training.problems]
     # Of several processes, only the first writes; torchrun sets RANK.
     writes = os.environ.get("RANK", "0") == "0"
-    with replacing(args.adapter) if writes else TemporaryDirectory() as folder:
+    with writing(args.adapter, writes) as folder:
         folder = Path(folder)
         load = backend("train", settings["backend"]).load
         policy, tokenizer, extra = load(args.model, chats, method.for_backend(training), prompt, folder)

@@ -1,5 +1,6 @@
 """Fixtures: a tiny random model with a real tokenizer, and copies of the workflow to run it in."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[1]
 CHAT_TEMPLATE = (
@@ -23,7 +25,9 @@ test_offline test_resume test_select test_shards test_slurm test_sweep test_watc
 
 
 def pytest_collection_modifyitems(items):
-    """Skip long tests unless they are asked for."""
+    """Skip long tests unless they are asked for, and let several processes begin with these files."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: (item.path.stem not in LONG, item.path.parent.name == "unit"))
     if not os.environ.get("LONG_TESTS"):
         for item in items:
             if item.path.stem in LONG:
@@ -68,12 +72,26 @@ def make_tiny_model(folder, **shape):
     seal(folder)
 
 
+def made_once(tmp_path_factory, name, make):
+    """The folder that `make(folder)` fills, and what it returns, a JSON value.
+
+    Of pytest-xdist's workers the first that asks makes it, and the others wait and use it too.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    made = folder.with_suffix(".json")
+    with FileLock(folder.with_suffix(".lock")):
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            made.write_text(json.dumps(make(folder)))
+    return folder, json.loads(made.read_text())
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory):
     """The directory of the tiny model."""
-    folder = tmp_path_factory.mktemp("tiny-model")
-    make_tiny_model(folder)
-    return folder
+    return made_once(tmp_path_factory, "tiny-model", make_tiny_model)[0]
 
 
 def training_outputs(folder):
@@ -149,13 +167,24 @@ class Checkout:
     """A copy of the repository's files, as a clone would have them, with the tiny run as an overlay."""
 
     def __init__(self, folder, model):
-        self.folder = folder
         for name in repository_files():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
+        self.describe(folder, model)
+        self.write()
+
+    def describe(self, folder, model):
+        """Set the folder and the overlay's settings."""
+        self.folder = folder
         self.settings = yaml.safe_load(yaml.safe_dump(TINY))
         self.settings["model"]["source"] = str(model)
-        self.write()
+
+    @classmethod
+    def found(cls, folder, model):
+        """The checkout that is in a folder."""
+        checkout = object.__new__(cls)
+        checkout.describe(folder, model)
+        return checkout
 
     def write(self, **changes):
         """Write the overlay; `changes` replace whole sections of it."""
@@ -199,10 +228,15 @@ def checkout(tmp_path, tiny_model):
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, tiny_model):
     """A checkout with the finished tiny run; tests copy it and do not change it."""
-    checkout = Checkout(tmp_path_factory.mktemp("finished") / "checkout", tiny_model)
-    process = checkout.snakemake()
-    assert process.returncode == 0, process.stdout + process.stderr
-    checkout.output = process.stdout + process.stderr
+
+    def make(folder):
+        process = Checkout(folder / "checkout", tiny_model).snakemake()
+        assert process.returncode == 0, process.stdout + process.stderr
+        return process.stdout + process.stderr
+
+    folder, output = made_once(tmp_path_factory, "finished", make)
+    checkout = Checkout.found(folder / "checkout", tiny_model)
+    checkout.output = output
     return checkout
 
 
@@ -213,14 +247,17 @@ def rerun(finished, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def published(finished, tmp_path_factory):
-    """The finished checkout as a git clone, with finished controls and a published record."""
-    checkout = finished.copy(tmp_path_factory.mktemp("published") / "checkout")
-    for command in ("git init --quiet", "git add .", "git -c user.name=n -c user.email=e commit --quiet --message m"):
-        subprocess.run(command.split(), cwd=checkout.folder, check=True)
-    process = checkout.snakemake("--", "publish")
-    assert process.returncode == 0, process.stdout + process.stderr
-    return checkout
+def published(finished, tiny_model, tmp_path_factory):
+    """The finished checkout as a git clone, with finished controls and a published record; tests do not change it."""
+
+    def make(folder):
+        checkout = finished.copy(folder / "checkout")
+        for git in ("git init --quiet", "git add .", "git -c user.name=n -c user.email=e commit --quiet --message m"):
+            subprocess.run(git.split(), cwd=checkout.folder, check=True)
+        process = checkout.snakemake("--", "publish")
+        assert process.returncode == 0, process.stdout + process.stderr
+
+    return Checkout.found(made_once(tmp_path_factory, "published", make)[0] / "checkout", tiny_model)
 
 
 @pytest.fixture

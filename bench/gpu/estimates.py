@@ -1,10 +1,13 @@
 """What a preset's run should take on its card, before anything was measured: python bench/gpu/estimates.py
 
+With --resources, what its jobs ask a cluster for, which the presets state.
+
 Times are bounds of the card's data sheet divided by the efficiencies below, which are assumptions. Memory is the
 estimate of scripts/backends/gpu_memory.py. `first_hour.py` measures both and puts them side by side.
 """
 
 import json
+import math
 import sys
 import tempfile
 from pathlib import Path
@@ -36,6 +39,11 @@ PROMPT_TOKENS, COMPLETION_TOKENS, STEP_SECONDS = 150, 220, 0.010
 # A pass over one token costs 2 FLOP a weight. With frozen weights and recomputed activations training takes three:
 # forward, again, and backward to the activations.
 PASSES = 3
+# Allowances for a job's request to a cluster: what Python, CUDA's libraries and vLLM need of the machine's memory, how
+# long loading and compiling take, and how many times the estimate a job may take before it is stopped and given more.
+HOST_BYTES, START_SECONDS, MARGIN = 8e9, 1800, 2
+# A GGUF file is compared on CPU cores, at so many FLOP/s.
+CPU_FLOPS = 50e9
 
 
 def shapes():
@@ -100,6 +108,39 @@ def memory(preset, shape):
     return sum(parts.values())
 
 
+def longest_completion(settings):
+    """The most tokens that a completion of any measured task may take."""
+    sections = [settings["tasks"][task].get("eval", {}) for task in settings["evaluate_on"] + settings["baselines"]]
+    limits = [section.get("sampling", {}).get("max_new_tokens", 0) for section in sections]
+    return max(settings["eval"]["sampling"]["max_new_tokens"], *limits)
+
+
+def requests(preset, weights):
+    """Section `resources` of a preset, `{rule: {mem_mb, runtime}}` in MB and minutes, with `other` as in every run.
+
+    Weights are in the machine's memory in 16 bit: a trainer's and vLLM's, those before and after a merge; those to be
+    written as GGUF in 32 bit. A merge takes 2 GB whatever the model (bench/measure_merge.py).
+    """
+    settings, took, copy = config(preset), times(preset, weights), 2 * weights
+    evaluate = took["evaluate"] * longest_completion(settings) / settings["train"]["grpo"]["max_completion_length"]
+    compare = 2 * settings["merge"]["problems"] * PROMPT_TOKENS * 2 * weights / CPU_FLOPS
+    needed = {
+        "train": (HOST_BYTES + 2 * copy, took["train"]),
+        "merge_lora": (2 * 2e9, 0),
+        "check_merge": (HOST_BYTES + 2 * copy, 0),
+        "evaluate": (HOST_BYTES + copy, evaluate),
+        "probe_contamination": (HOST_BYTES + copy, evaluate),
+        "export_gguf": (HOST_BYTES + 2 * copy, compare),
+    }
+    return {
+        rule: {
+            "mem_mb": 1000 * math.ceil(size / 1e9),
+            "runtime": 30 * math.ceil((START_SECONDS + MARGIN * seconds) / 60 / 30),
+        }
+        for rule, (size, seconds) in needed.items()
+    }
+
+
 LONGEST_PROMPT = 300  # tokens, system turn included; a run counts its own
 
 
@@ -125,6 +166,16 @@ def table():
     return "\n".join(lines)
 
 
+def sections():
+    """The presets' sections `resources` as YAML, each under the name of its preset."""
+    lines = []
+    for preset, shape in shapes().items():
+        asked = requests(preset, parameters(shape)).items()
+        lines += [f"# config/{preset}.yaml", "resources: # asked of a cluster, by estimate: bench/gpu/estimates.py"]
+        lines += [f"  {rule}: {{mem_mb: {each['mem_mb']}, runtime: {each['runtime']}}}" for rule, each in asked]
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT / "scripts"))
-    print(table())
+    print(sections() if sys.argv[1:] == ["--resources"] else table())

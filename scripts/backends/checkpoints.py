@@ -61,6 +61,7 @@ def keep_checkpoints(trainer, steps, minutes):
                 control.should_save, self.saved, self.waiting = True, time.monotonic(), False
 
         def on_save(self, args, state, control, **_):
+            trainer.accelerator.wait_for_everyone()  # each of several processes writes files of its own
             if state.is_world_process_zero:
                 folder = Path(args.output_dir)
                 checkpoint = folder / f"checkpoint-{state.global_step}"

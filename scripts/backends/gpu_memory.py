@@ -50,6 +50,10 @@ def estimate(model, settings, prompt_tokens, total, shared_weights):
     width = 4 if settings["dtype"] == "float32" else 2
     quantised = sum(size[w] for w in linear) if settings.get("load_in_4bit") else 0
     weights = (sum(size.values()) - quantised) * width + quantised * NF4_BITS / 8
+    if grpo.get("fsdp"):  # a share; embeddings, which stay together, and two layers, of which one is on its way
+        embeddings = policy.get_input_embeddings().weight
+        layers = 2 * (sum(size.values()) - size[embeddings]) / config.num_hidden_layers
+        weights = weights / settings["processes"] + (size[embeddings] + layers) * width
 
     batch, length = grpo["per_device_train_batch_size"], prompt_tokens + grpo["max_completion_length"]
     head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads

@@ -8,7 +8,18 @@ import random
 # The keys of the section that one trainer alone reads.
 READ_BY = {"grpo": ("limits",), "sft": ("sft", "solution", "teacher")}
 # Fields of GRPOConfig that are about the machine rather than the method: stated once, for every trainer.
-OF_THE_MACHINE = ("use_cpu", "bf16", "fp16", "gradient_checkpointing", "gradient_checkpointing_kwargs", "optim")
+OF_THE_MACHINE = (
+    *(
+        "use_cpu",
+        "bf16",
+        "fp16",
+        "fsdp",
+        "fsdp_config",
+        "gradient_checkpointing",
+        "gradient_checkpointing_kwargs",
+        "optim",
+    ),
+)
 
 
 def of_trainer(train):

@@ -188,6 +188,7 @@ def test_a_folder_holds_one_model(tmp_path, files, ok):
         ({"prompt": {"format": "*"}}, "config: prompt.format is not a regular expression: nothing to repeat"),
         ({"train": {"backend": "unsloth"}}, "config: train: backend unsloth trains on one GPU"),
         ({"train": {"load_in_4bit": True, "grpo": {"use_vllm": True}}}, "config: train: backend trl cannot keep"),
+        ({"train": {"grpo": {"fsdp": True}}}, "config: train: FSDP divides a model of 16 or 32 bit among GPUs"),
     ],
 )
 def test_config(checkout, change, says):

@@ -1,6 +1,7 @@
 """A run's exports for other tools, read by those tools if they are installed."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,18 +12,33 @@ import yaml
 TOOLS = Path(".venv/tools/bin").resolve()
 
 
-def test_lm_eval_task(rerun):
-    process = rerun.snakemake("--", "results/tiny/lm_eval/word_problems.yaml")
+@pytest.fixture(scope="module")
+def exported(finished, tmp_path_factory):
+    """The folder of a checkout with all descriptions of its task."""
+    checkout = finished.copy(tmp_path_factory.mktemp("exports") / "checkout")
+    names = ("lm_eval/word_problems.yaml", "inspect/word_problems.py", "croissant/word_problems.json")
+    process = checkout.snakemake("--", *(f"results/tiny/{name}" for name in names))
     assert process.returncode == 0, process.stdout + process.stderr
-    task = yaml.safe_load((rerun.folder / "results/tiny/lm_eval/word_problems.yaml").read_text())
-    assert (rerun.folder / task["dataset_kwargs"]["data_files"]["test"]).exists()
+    return checkout.folder
+
+
+def test_lm_eval_task(exported):
+    task = yaml.safe_load((exported / "results/tiny/lm_eval/word_problems.yaml").read_text())
+    assert (exported / task["dataset_kwargs"]["data_files"]["test"]).exists()
     assert [entry["name"] for entry in task["filter_list"]] == ["strict", "flexible"]
 
 
-def test_croissant(rerun):
-    process = rerun.snakemake("--", "results/tiny/croissant/word_problems.json")
-    assert process.returncode == 0, process.stdout + process.stderr
-    path = rerun.folder / "results/tiny/croissant/word_problems.json"
+def test_inspect_task(exported):
+    """Its paths are right from where it lies; tests/unit/test_export_inspect.py runs it."""
+    text = (exported / "results/tiny/inspect/word_problems.py").read_text()
+    compile(text, "word_problems.py", "exec")
+    for path in re.findall(r"HERE / '([^']+)'", text):
+        assert (exported / "results/tiny/inspect" / path).exists(), path
+    assert "'../../../scripts'" in text and "'../data/word_problems/test.jsonl'" in text
+
+
+def test_croissant(exported):
+    path = exported / "results/tiny/croissant/word_problems.json"
     for file in json.loads(path.read_text())["distribution"]:
         assert (path.parent / file["contentUrl"]).resolve().is_file()
     command = shutil.which("mlcroissant") or shutil.which(TOOLS / "mlcroissant")

@@ -75,8 +75,8 @@ def test_same_bytes_again_with_other_cores(finished, checkout):
         assert digest(checkout.folder / name) == digest(finished.folder / name), name
 
 
-def test_nothing_to_be_done(finished):
-    process = finished.snakemake()
+def test_nothing_to_be_done(rerun):
+    process = rerun.snakemake()
     assert process.returncode == 0 and "Nothing to be done" in process.stdout + process.stderr
 
 

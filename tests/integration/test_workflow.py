@@ -4,21 +4,40 @@ import dataclasses
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from conftest import call
 
 PRESETS = sorted(path.name for path in Path("config").glob("*.yaml") if path.name != "config.yaml")
 SCHEMA = yaml.safe_load(Path("workflow/schemas/config.schema.yaml").read_text())
 
 
+# Snakemake, which says what a job asks for only if the rule has no message.
+WITHOUT_MESSAGES = "from snakemake import cli, jobs; jobs.Job.message = None; cli.main()"
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_preset_dry_runs(checkout, preset):
-    process = call(checkout.folder, "--dry-run", "--configfile", f"config/{preset}")
-    assert process.returncode == 0, process.stdout
-    assert yaml.safe_load(Path("config", preset).read_text())["run"] == Path(preset).stem
+    """Its jobs ask for the memory, the time and the GPU that its config states."""
+    command = [sys.executable, "-c", WITHOUT_MESSAGES, "--cores", "2", "--dry-run", "--configfile", f"config/{preset}"]
+    process = subprocess.run(command, cwd=checkout.folder, capture_output=True, text=True)
+    output = process.stdout + process.stderr
+    assert process.returncode == 0, output
+    config = yaml.safe_load(Path("config", preset).read_text())
+    assert config["run"] == Path(preset).stem
+    sections = yaml.safe_load(Path("config/config.yaml").read_text())["resources"]
+    for rule, changes in config.get("resources", {}).items():
+        sections[rule] = sections.get(rule, {}) | changes
+    asked = re.findall(r"^rule (\w+):\n(?:    .*\n)*?    resources: (.*mem_mb=.*)$", output, re.MULTILINE)
+    assert {"train", "evaluate", "merge_lora", "check_merge", "probe_contamination"} <= {rule for rule, _ in asked}
+    gpu = config.get("environment", "cpu") != "cpu"
+    for rule, words in asked:
+        expected = sections["other"] | sections.get(rule, {})
+        found = dict(word.split("=", 1) for word in words.split(", "))
+        assert {name: int(found[name]) for name in expected} == expected, rule
+        assert ("gpu" in found) == (gpu and rule in ("train", "evaluate", "check_merge", "probe_contamination")), rule
 
 
 def test_lint(checkout):

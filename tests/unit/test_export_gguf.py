@@ -1,6 +1,9 @@
 """A GGUF file computes the same as the model (tensors, their order, their quantisation) and has its tokenizer."""
 
 import json
+import os
+import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -66,6 +69,64 @@ def test_parity(tmp_path, make, kind, largest):
     assert (parity["type"], parity["problems"]) == (kind, 3)
     assert parity["max_logit_difference"] < largest
     assert kind == "F32" or parity["max_logit_difference"] > 0
+
+
+# In the place of llama.cpp's program: it keeps what it was asked, and writes another model.
+QUANTISER = """#!/bin/sh
+echo "$3 $4 $(head -c 4 "$1")" >{asked}
+cp {other} "$2"
+"""
+
+
+def test_llama_cpp_writes_what_is_compared(tmp_path, tiny_model, monkeypatch):
+    export(tiny_model, tmp_path, "Q8_0")
+    program, other, asked = tmp_path / "bin/llama-quantize", tmp_path / "other.gguf", tmp_path / "asked"
+    program.parent.mkdir()
+    (tmp_path / "out/tiny.gguf").rename(other)
+    program.write_text(QUANTISER.format(asked=asked, other=other))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    parity = export(tiny_model, tmp_path, "Q4_K_M")
+    assert asked.read_text() == "Q4_K_M 2 GGUF\n"
+    assert (tmp_path / "out/tiny.gguf").read_bytes() == other.read_bytes()
+    assert parity["type"] == "Q4_K_M" and 1e-3 < parity["max_logit_difference"] < 1e-1  # that of Q8_0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["tiny.gguf", "tiny.json"]
+
+
+def make_wide_model(folder):
+    """A model whose rows are as long as a block of Q4_K, 256 weights."""
+    make_tiny_model(folder, hidden_size=256, intermediate_size=512, num_attention_heads=4, head_dim=64)
+
+
+LLAMA_CPP = Path(".venv/llama-cpp/bin").absolute()
+
+
+@pytest.mark.parametrize("make", [make_tiny_model, make_qwen2, make_wide_model])
+def test_parity_of_llama_cpp(tmp_path, make, monkeypatch):
+    """llama.cpp reads the file that it quantises, so it finds what the file lacks, too."""
+    monkeypatch.setenv("PATH", str(LLAMA_CPP), prepend=os.pathsep)
+    if shutil.which("llama-quantize") is None:
+        pytest.skip("llama.cpp's llama-quantize is missing: .ci/run installs it, if it has npm")
+    make(tmp_path / "model")
+    parity = export(tmp_path / "model", tmp_path, "Q4_K_M")
+    assert 1e-3 < parity["max_logit_difference"] < 0.5
+
+
+def test_heads_of_another_length(tmp_path, tiny_model):
+    """Than the embedding's by their number: 2 heads of 32 in an embedding of 32."""
+    import gguf
+
+    export(tiny_model, tmp_path, "F16")
+    fields = gguf.GGUFReader(tmp_path / "out/tiny.gguf").fields
+    lengths = ("attention.key_length", "attention.value_length", "rope.dimension_count")
+    assert [fields[f"llama.{name}"].contents() for name in lengths] == [32, 32, 32]
+
+
+def test_without_llama_cpp(tmp_path, tiny_model, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(SystemExit, match="error: hub.gguf Q4_K_M is written by llama.cpp's llama-quantize, which"):
+        export(tiny_model, tmp_path, "Q4_K_M")
+    assert not (tmp_path / "out").exists()
 
 
 def test_tokenizer_is_inside(tmp_path, tiny_model):

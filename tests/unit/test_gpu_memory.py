@@ -117,6 +117,15 @@ def test_weights(parts, preset):
     assert full / 4 < parts(preset, load_in_4bit=True)["weights"] < full / 2
 
 
+def test_processes_that_divide_the_model(parts):
+    """Each has its share, and whole only the embeddings and the layers that compute."""
+    whole, halves, quarters = (
+        parts("llama-3.1-8b", processes=n, grpo={"fsdp": n > 1, "use_vllm": False})["weights"] for n in (1, 2, 4)
+    )
+    assert halves - quarters == pytest.approx(whole / 4)
+    assert 128256 * 4096 * 2 < halves - whole / 2 < 128256 * 4096 * 2 + whole / 12
+
+
 def test_adapter(parts):
     """Rank 32 on every linear layer of Qwen2.5-1.5B: 36,929,536 parameters, in float32 with gradient and moments."""
     assert parts("qwen2.5-1.5b")["adapter"] == 36_929_536 * 16

@@ -17,6 +17,7 @@ ENVIRONMENTS = {
     "slurm": ["slurm", "cpu"],
     "bench": ["bench"],
     "gym": ["gym", "cpu"],
+    "build": ["build", "cpu"],
 }
 
 
@@ -59,7 +60,7 @@ def test_environments_share_their_versions():
 def test_images():
     """Each image has a lock file, and its base image has a digest."""
     images = yaml.safe_load(Path("containers/images.yaml").read_text())
-    assert images.keys() == ENVIRONMENTS.keys() - {"test", "contract", "slurm", "bench", "gym"}
+    assert images.keys() == ENVIRONMENTS.keys() - {"test", "contract", "slurm", "bench", "gym", "build"}
     for image in images.values():
         assert re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", image["base"])
         for published in image.get("published", {}).values():

@@ -50,6 +50,7 @@ MAY_DIFFER = {
     "tasks.gsm8k_vendor.published.base.score",
     "tasks.gsm8k_vendor.published.base.source",
 }
+OWN = ("model.", "resources.")
 # What each is to beat: verl's GRPO with LoRA for 1.5B, else the vendor's score of the base model. Qwen3's
 # has stated none.
 VENDOR = {"qwen2.5-1.5b": 0.732, "qwen2.5-3b": 0.867, "qwen2.5-math-7b": 0.952, "llama-3.1-8b": 0.845}
@@ -66,9 +67,9 @@ def flat(settings, prefix=""):
 
 
 def shared(settings):
-    """The sections that GPU presets share: all except `model`, with the tasks by name."""
+    """The sections that GPU presets share: all except `model` and what it asks of a cluster, with the tasks by name."""
     resolved = flat(DEFAULT) | flat(settings)
-    return {key: value for key, value in resolved.items() if "." in key and not key.startswith("model.")} | {
+    return {key: value for key, value in resolved.items() if "." in key and not key.startswith(OWN)} | {
         key: resolved[key] for key in ("task", "evaluate_on")
     }
 

@@ -187,3 +187,34 @@ rule export_lm_eval:
             --yaml {output.yaml:q} \
             2>{log:q}
         """
+
+
+rule export_inspect:
+    """Export the evaluation as a task of inspect-ai."""
+    input:
+        script=stage("export_inspect"),
+        modules=modules("export_inspect"),
+        data=measured_split,
+    output:
+        file="<results>/inspect/{task}.py",
+    log:
+        "<logs>/export_inspect/{task}.log",
+    resources:
+        **asks("export_inspect"),
+    params:
+        task=lambda wildcards: RUN["tasks"][wildcards.task].get("module", "gsm8k"),
+        prompt=section_of_task("prompt"),
+        eval=section_of_task("eval"),
+    message:
+        "Export {wildcards.task} for inspect-ai"
+    shell:
+        r"""
+        python {input.script:q} \
+            --task {wildcards.task} \
+            --task-module {params.task:q} \
+            --data {input.data:q} \
+            --prompt-config {params.prompt:q} \
+            --eval-config {params.eval:q} \
+            --file {output.file:q} \
+            2>{log:q}
+        """

@@ -2,9 +2,33 @@
 import hashlib
 import os
 import shlex
+import sys
 from functools import cache
 
+from snakemake.persistence import PersistenceBase
+
 LONGEST = 2**14  # Snakemake gives a whole command to the shell as one argument, and Linux takes 2**17 bytes in one
+
+
+def compare_without_pandas():
+    """Let Snakemake compare params without importing pandas: nothing is one of its tables if nobody has imported it.
+
+    For Snakemake 9.27, where that is a good part of a call with nothing to do.
+    """
+    original = getattr(PersistenceBase, "_serialize_param_pandas", None)
+    if original is None:
+        raise WorkflowError(
+            "error: this Snakemake has no PersistenceBase._serialize_param_pandas, which workflow/rules/settings.smk "
+            "replaces: use the locked Snakemake, or remove compare_without_pandas"
+        )
+
+    def serialised(self, value):
+        return original(self, value) if "pandas" in sys.modules else self._serialize_param_builtin(value)
+
+    PersistenceBase._serialize_param_pandas = serialised
+
+
+compare_without_pandas()
 
 
 def argument(value):
@@ -128,7 +152,7 @@ def short_names():
     """What makes this config without its whole file: None, for nothing, or the preset of the run's name."""
     preset = f"config/{config['run']}.yaml"
     ways = {None: {}} | ({preset: read_yaml(preset)} if f"{ROOT}{preset}" in overlays() else {})
-    return [name for name, given in ways.items() if with_defaults(given) == config]
+    return [name for name, given in ways.items() if completed(given) == config]
 
 
 def command(file, *targets):
