@@ -73,7 +73,7 @@ def check(record, config, results):
             problems, digest, where = made_again(config, task, results)
         except SystemExit as error:
             source, reason = config["tasks"][task]["source"], str(error).removeprefix("error: ")
-            if source.startswith("generated://"):
+            if source.startswith(("generated://", "compositions://")):
                 wrong.append(f"config.tasks.{task}: its problems cannot be made again: {reason}")
             else:
                 said.append(f"{task}: NOT made again from {source}: {reason}")
