@@ -18,7 +18,7 @@ def test_presets_ask_for_what_is_estimated():
     """Of a cluster, in the words of the program."""
     name, *more = re.split(r"(?m)^# (config/.*)\n", estimates("--resources"))[1:]
     sections = dict(zip([name, *more[1::2]], more[::2], strict=True))
-    assert len(sections) == 6
+    assert len(sections) >= 6
     for path, section in sections.items():
         text = Path(path).read_text()
         assert section.strip() in text, f"write what python bench/gpu/estimates.py --resources prints into {path}"
