@@ -3,7 +3,7 @@
 Models and adapters are left out: they can be trained again, and the record holds their digests. `restore.py` puts the
 record back in place, `verify.py` recomputes it. Publish on the machine of the run, whose hardware goes into the record.
 Only provenance.json, record.html, jobs.json and ro-crate-metadata.json name times and hardware; a run's own outputs do
-not.
+not. If a run goes on from its own restored record, stages that were not repeated keep their costs, commit and machine.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from record.crate import METADATA, crate_of
 from record.jobs import read_notes
 from record.layout import FORMAT, JOBS, SCOPES, pack, record_files
 from record.pages import page_of
-from record.provenance import commit, machine, require_made_here, stages, weights
+from record.provenance import carried_over, commit, machine, require_made, stages, weights
 from stage.files import replacing, write_json, write_text
 from stage.screen import run
 
@@ -24,7 +24,8 @@ from stage.screen import run
 def main(args):
     made_at, results, config = commit(), args.results.parent, json.loads(args.config)
     measured, notes = stages(args.logs, results), read_notes(results)
-    require_made_here(results, measured)
+    carried, weights_before, origins = carried_over(args.sums.parent, notes, measured)
+    require_made(results, measured, carried)
     provenance = {
         "format": FORMAT,
         "run": results.name,
@@ -34,8 +35,9 @@ def main(args):
         "configfiles": args.configfiles,
         "commit": made_at,
         "machine": machine(),
-        "stages": measured,
-        "weights": weights(results),
+        "stages": dict(sorted((carried | measured).items())),
+        "weights": dict(sorted((weights_before | weights(results)).items())),
+        "origins": origins,
     }
     with replacing(args.sums.parent) as record:
         for name in record_files(results):

@@ -10,9 +10,9 @@ def arms_and_seeds(config, controls=False):
 
 
 def trained_policies(config, controls=False):
-    """The trained policies: every arm with every seed, `<arm>-seed<seed>`."""
+    """The trained policies, `<arm>-seed<seed>`: every arm with every seed, under `controls` with its own if it has some."""
     arms, seeds = arms_and_seeds(config, controls)
-    return [f"{arm}-seed{seed}" for arm in arms for seed in seeds]
+    return [f"{arm}-seed{seed}" for arm in arms for seed in (controls and arms[arm].get("seeds")) or seeds]
 
 
 def settings_arm(arms, arm):

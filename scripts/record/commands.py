@@ -14,7 +14,7 @@ from reasoning.training import of_trainer
 from stage.files import read_json, sha256
 
 from record.compared import mismatches
-from record.jobs import jobs
+from record.jobs import jobs, stage_of
 from record.layout import JOBS, in_record, record_files
 from record.repository import git, merge_of, section_of
 from record.trainings import histories
@@ -134,7 +134,7 @@ def check_inputs(record, found, folder, made_at):
 
 def check_times(record, provenance, found):
     """Where times, speeds and memory of stages do not fit the jobs or the scores, one line each."""
-    logs = {str(Path(*Path(log).parts[2:]).with_suffix("")): job for job in found for log in job["log"]}
+    logs = {stage_of(log): job for job in found for log in job["log"]}
     for stage, cost in provenance["stages"].items():
         address, rule = f"provenance.stages.{stage}", stage.partition("/")[0]
         if stage not in logs:

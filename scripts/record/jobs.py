@@ -34,6 +34,11 @@ def write_notes(notes):
         write_json(Path(NOTES, *(f"@{piece}" for piece in pieces[:-1]), pieces[-1]), note)
 
 
+def stage_of(log):
+    """The stage that wrote a log, `<rule>/…`, from its path in the notes: `logs/<run>/<rule>/….log`."""
+    return str(Path(*Path(log).parts[2:]).with_suffix(""))
+
+
 def jobs(notes):
     """The jobs that notes describe, `{rule, shellcmd, input, outputs, starttime, endtime, …}`, in order of time."""
     found = {}

@@ -10,6 +10,10 @@ from stage.environment import environment, versions
 from stage.files import read_json, read_text, sha256
 from stage.forecast import measured
 
+from record.earlier import format_of
+from record.jobs import stage_of
+from record.layout import FORMAT, JOBS
+
 WRITES = ("jinja2", "matplotlib", "rocrate")  # pages, figures and the crate
 
 
@@ -81,11 +85,36 @@ def weights(results):
     return dict(sorted(found.items()))
 
 
-def require_made_here(results, measured):
-    """Stop if a policy of the run was not trained in this folder, so that no restored record is published again."""
-    for path in sorted((results / "compare").glob("*/*.json")):
-        made = {f"train/{path.stem}", f"merge_adapters/{path.stem}"} & measured.keys()
-        if not made or not (results / "adapters" / path.stem).exists():
+def carried_over(record, notes, measured):
+    """Of the record that this run goes on from: `(its stages that were not repeated here, its weights, its origins)`.
+
+    A stage was not repeated if Snakemake's note on its job is the record's, with the times of that job. Origins are
+    `{commit, machine, stages}` of each earlier call of publish, with the stages that it measured.
+    """
+    if not (record / "provenance.json").exists() or format_of(record) != FORMAT:
+        return {}, {}, []
+    earlier, before = read_json(record / "provenance.json"), read_json(record / JOBS)
+    same = {stage_of(log) for output, note in notes.items() if note == before.get(output) for log in note["log"]}
+    stages = {name: cost for name, cost in earlier["stages"].items() if name in same - measured.keys()}
+    last = {key: earlier[key] for key in ("commit", "machine")} | {"stages": [*stages]}
+    origins, left = [], set(stages)
+    for origin in [*earlier.get("origins", []), last]:
+        if kept := sorted(left.intersection(origin["stages"])):
+            origins.append(origin | {"stages": kept})
+            left -= set(kept)
+    return stages, earlier["weights"], origins
+
+
+def require_made(results, measured, carried):
+    """Stop if a policy was trained neither here nor for the record that this run goes on from, or if none was here.
+
+    So no restored record is published again.
+    """
+    policies = sorted({path.stem for path in (results / "compare").glob("*/*.json")})
+    made = {name: {f"train/{name}", f"merge_adapters/{name}"} for name in policies}
+    here = [name for name in policies if made[name] & measured.keys() and (results / "adapters" / name).exists()]
+    for policy in policies:
+        if not here or (policy not in here and not made[policy] & carried.keys()):
             raise SystemExit(
-                f"error: {path.stem} was not trained here: publish from the folder that has the whole run and its logs"
+                f"error: {policy} was not trained here: publish from the folder that has the whole run and its logs"
             )

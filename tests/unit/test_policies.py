@@ -19,6 +19,9 @@ def test_every_arm_with_every_seed():
     assert trained_policies(CONFIG) == ["grpo-seed0", "grpo-seed10", "sft-seed0", "sft-seed10"]
     assert trained_policies(CONFIG, controls=True) == ["grpo-seed1", "sft-seed1", "coin-seed1"]
     assert arms_and_seeds(CONFIG) == (CONFIG["arms"], [0, 10])
+    more = CONFIG | {"arms": {"grpo": {"seeds": [0, 10]}, "sft": {}}}
+    assert trained_policies(more, controls=True) == ["grpo-seed0", "grpo-seed10", "sft-seed1", "coin-seed1"]
+    assert trained_policies(more) == trained_policies(CONFIG)
     assert trained_policies(CONFIG | {"arm": "sft"}) == ["sft-seed0", "sft-seed10", "grpo-seed0", "grpo-seed10"]
 
 

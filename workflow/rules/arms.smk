@@ -69,7 +69,7 @@ def merged_adapters(wildcards):
 def check_merge_of(arm):
     """Stop on an arm that merges adapters which do not go together; the arms that it needs are there."""
     merge = ARMS[arm]["merge_of"]
-    if ARMS[arm].keys() != {"merge_of"}:
+    if ARMS[arm].keys() - {"seeds"} != {"merge_of"}:
         raise WorkflowError(f"config: arm {arm} merges adapters and trains none: remove its train and rewards")
     if ("density" in merge) == (merge["method"] in ("linear", "svd", "cat")):
         raise WorkflowError(
