@@ -10,9 +10,20 @@ def arms_and_seeds(config, controls=False):
 
 
 def trained_policies(config, controls=False):
-    """The trained policies, `<arm>-seed<seed>`: every arm with every seed, under `controls` with its own if it has some."""
+    """The trained policies, `<arm>-seed<seed>`: every arm with every seed, or under `controls` with its own."""
     arms, seeds = arms_and_seeds(config, controls)
     return [f"{arm}-seed{seed}" for arm in arms for seed in (controls and arms[arm].get("seeds")) or seeds]
+
+
+def policies_on(config, task, controls=False):
+    """The trained policies that are evaluated on a task: all, or those of the arms and seeds that it has `only`."""
+    only = config["tasks"][task].get("only", {})
+    return [
+        policy
+        for policy in trained_policies(config, controls)
+        if arm_of(policy) in only.get("arms", [arm_of(policy)])
+        and seed_of(policy) in only.get("seeds", [seed_of(policy)])
+    ]
 
 
 def settings_arm(arms, arm):

@@ -3,7 +3,7 @@
 from reasoning.comparison import compare
 from reasoning.contamination import verbatim
 from reasoning.overrides import of_task
-from reasoning.policies import measured_tasks, problem_count, published_numbers, trained_policies
+from reasoning.policies import measured_tasks, policies_on, problem_count, published_numbers, trained_policies
 from reasoning.protocol import MEASURED, protocol, protocol_hash
 from reasoning.results import gather
 from reasoning.rows import read_results
@@ -50,6 +50,7 @@ def by_config(config, scope, results):
     """What a record's config says of `results` in one scope, and what they are, as two values to compare."""
     policies = trained_policies(config, controls=bool(scope.name))
     expected = {"run": config["run"], "headline": config["headline"], "policy": policies[0], "tasks": {}}
+    trained_on = config["evaluate_on"]
     for task in measured_tasks(config):
         prompt, settings = of_task(config, "prompt", task), of_task(config, "eval", task)
         n, subset = problem_count(config["tasks"][task], settings["split"])
@@ -58,7 +59,7 @@ def by_config(config, scope, results):
         )
         expected["tasks"][task] = {
             policy: {"n": n, "subset": subset, "protocol": measured}
-            for policy in (["base", *policies] if task in config["evaluate_on"] else ["base"])
+            for policy in ["base", *(policies_on(config, task, bool(scope.name)) if task in trained_on else [])]
         }
     found = {key: results[key] for key in ("run", "headline", "policy")}
     alone = {task: {"base": entry} for task, entry in results.get("baselines", {}).items()}

@@ -3,7 +3,7 @@
 import csv
 import math
 
-from reasoning.policies import arm_of, measured_tasks, problem_count, seed_of, trained_policies
+from reasoning.policies import arm_of, measured_tasks, policies_on, problem_count, seed_of, trained_policies
 from reasoning.training import arguments
 from stage.files import read_json, read_text, sha256
 
@@ -111,6 +111,15 @@ def check_merge(merge, config):
         yield f"agreement: {merge['agreement']}, not a share"
 
 
+def evaluated_on(config, policy):
+    """The tasks of a config that a trained policy is evaluated on."""
+    return [
+        task
+        for task in config["evaluate_on"]
+        if policy in policies_on(config, task) + policies_on(config, task, controls=True)
+    ]
+
+
 def check_weights(record, config, policies):
     """Where the digests of a policy's weights differ: what was merged, what was evaluated, and what was packaged."""
     wrong, stated = [], read_json(record / "provenance.json")["weights"]
@@ -120,7 +129,7 @@ def check_weights(record, config, policies):
 
     merged = {policy: read_json(record / "merge" / f"{policy}.json")["weights"] for policy in policies}
     for policy, weights in {"base": of("models/base/"), **merged}.items():
-        for task in measured_tasks(config) if policy == "base" else config["evaluate_on"]:
+        for task in measured_tasks(config) if policy == "base" else evaluated_on(config, policy):
             address = f"eval/{task}/{policy}/metrics"
             evaluated = read_json(record / f"{address}.json")["weights"]
             wrong += mismatches(evaluated, weights, f"{address}.weights", "the weights of this policy")

@@ -24,6 +24,13 @@ def arms(tmp_path_factory, tiny_model):
     # Random bytes have a right digit now and then.
     prompt = checkout.settings["prompt"] | {"answer": r"(\d+)\D*\Z"}
     controls = {"seeds": [0], "arms": {"rft": {"train": {"trainer": "sft", "teacher": "base"}}}}
+    task = checkout.settings["tasks"]["word_problems"]
+    checkout.settings["tasks"]["other_prompt"] = task | {
+        "limit": {},
+        "prompt": {"system": "Answer."},
+        "only": {"arms": ["grpo"]},
+    }
+    checkout.settings["evaluate_on"] = ["word_problems", "other_prompt"]
     checkout.settings |= {"arms": ARMS, "teachers": {"n": 16}, "prompt": prompt, "controls": controls}
     checkout.write()
     shutil.rmtree(checkout.folder / "results/published/smollm2-135m-cpu")  # of commits that this history does not have
@@ -101,6 +108,21 @@ def test_their_record(arms):
     assert process.returncode == 0 and "every published number was reproduced" in output
     page = (arms.folder / "results/tiny/controls/report.html").read_text()
     assert all(f"{arm}-seed0" in page for arm in ("grpo", "cold", "sft_grpo", "both", "rft", "format_only"))
+
+
+def test_a_task_of_some_policies(arms):
+    """It has the base model and the policies of its own arms; every other task has all."""
+    measured = {path.name for path in (arms.folder / "results/tiny/eval/other_prompt").iterdir()}
+    assert measured == {"base", "grpo-seed0"}
+    page = (arms.folder / "results/tiny/controls/report.html").read_text()
+    table = page.partition("<h2>All tasks</h2>")[2].partition("</table>")[0].partition("other_prompt")[2]
+    assert '<td class="name">grpo</td>' in table and "cold" not in table
+    tasks = {**arms.settings["tasks"]}
+    for only, says in (({"arms": ["gone"]}, "no arm gone"), ({"seeds": [7]}, "leaves out grpo-seed0")):
+        arms.write(tasks=tasks | {"other_prompt": tasks["other_prompt"] | {"only": only}})
+        process = arms.snakemake("--dry-run")
+        assert process.returncode and says in process.stdout + process.stderr
+    arms.write()
 
 
 def test_only_what_learned_from_it_trains_again(arms):

@@ -282,7 +282,10 @@ def test_a_damaged_record_is_not_restored(record):
 
 
 def test_a_record_grows(record, tmp_path):
-    """A restored record takes further policies without making the others again, and is published with them."""
+    """A restored record takes further policies without making the others again, and is published with them.
+
+    The run's own one is made again, because its package states the config.
+    """
     earlier = json.loads((record.folder / RECORD / "provenance.json").read_text())
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", record.folder, clone], check=True)
@@ -293,15 +296,16 @@ def test_a_record_grows(record, tmp_path):
     assert code == 0 and record.planned("--", "controls") == {}, output
     record.write(controls={"seeds": [0, 1]})
     planned = record.planned("--", "publish")
-    assert planned["train"] == planned["evaluate"] == 3 and "download_model" not in planned, planned
+    assert planned["train"] == planned["evaluate"] == 4 and "download_model" not in planned, planned
     process = record.snakemake("--", "publish")
     assert process.returncode == 0, process.stdout + process.stderr
     provenance = json.loads((clone / RECORD / "provenance.json").read_text())
     assert "train/grpo-seed1" in provenance["stages"].keys() - earlier["stages"].keys()
-    for stage in ("train/grpo-seed0", "evaluate/word_problems/base"):
+    for stage in ("train/format_only-seed0", "evaluate/word_problems/base"):
         assert provenance["stages"][stage] == earlier["stages"][stage]
     (origin,) = provenance["origins"]
-    assert "train/grpo-seed0" in origin["stages"] and origin["commit"] == earlier["commit"]
-    assert "adapters/grpo-seed0/adapter_model.safetensors" in provenance["weights"]
+    assert "train/format_only-seed0" in origin["stages"] and "train/grpo-seed0" not in origin["stages"]
+    assert origin["commit"] == earlier["commit"]
+    assert "adapters/format_only-seed0/adapter_model.safetensors" in provenance["weights"]
     process = record.snakemake("--", "verify")
     assert process.returncode == 0, process.stdout + process.stderr

@@ -1,7 +1,7 @@
 """The names and order of policies, the rows of a table, and what several environments are grouped by."""
 
 import pytest
-from reasoning.policies import arm_of, arms_and_seeds, problem_count, seed_of, trained_policies
+from reasoning.policies import arm_of, arms_and_seeds, policies_on, problem_count, seed_of, trained_policies
 from reasoning.protocol import MEASURED, changed_fields, protocol
 from reasoning.results import grouped, over_all_seeds
 from reasoning.rows import in_order, marked, trained_in_order
@@ -23,6 +23,13 @@ def test_every_arm_with_every_seed():
     assert trained_policies(more, controls=True) == ["grpo-seed0", "grpo-seed10", "sft-seed1", "coin-seed1"]
     assert trained_policies(more) == trained_policies(CONFIG)
     assert trained_policies(CONFIG | {"arm": "sft"}) == ["sft-seed0", "sft-seed10", "grpo-seed0", "grpo-seed10"]
+
+
+def test_a_task_of_some_policies():
+    config = CONFIG | {"tasks": {"all": {}, "some": {"only": {"arms": ["grpo", "coin"], "seeds": [1, 10]}}}}
+    assert policies_on(config, "all") == trained_policies(CONFIG)
+    assert policies_on(config, "some") == ["grpo-seed10"]
+    assert policies_on(config, "some", controls=True) == ["grpo-seed1", "coin-seed1"]
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,23 @@ def trained_policies(scope=""):
     return definitions("scripts/reasoning/policies.py")["trained_policies"](config, controls=bool(scope))
 
 
+def policies_on(task, scope=""):
+    """The policies of a scope that are evaluated on a task, without the base model."""
+    return definitions("scripts/reasoning/policies.py")["policies_on"](config, task, controls=bool(scope))
+
+
+def check_only(task):
+    """Stop if the policies that a task has `only` lack the claim's own arm, or its seeds: every table begins with it."""
+    only, known = config["tasks"][task].get("only", {}), {*config["arms"], *config["controls"]["arms"]}
+    if unknown := sorted({*only.get("arms", [])} - known):
+        raise WorkflowError(f"config: tasks.{task}.only: there is no arm {', '.join(unknown)}: {', '.join(known)}")
+    if trained_policies()[0] not in policies_on(task):
+        raise WorkflowError(
+            f"config: tasks.{task}.only leaves out {trained_policies()[0]}, which the claims are about: add its arm "
+            "and seed"
+        )
+
+
 def check_patterns():
     """Stop on a pattern that Python cannot compile, or that does not say which part is the answer; also of a task's."""
     prompts = {"prompt": config["prompt"]}
@@ -101,6 +118,8 @@ def check_config():
                 f"config: task {task} is for evaluation alone and has no {needed} split: state its size.train and dev, "
                 "or use another task"
             )
+    for task in config["evaluate_on"]:
+        check_only(task)
     if both := sorted({*config["evaluate_on"]} & {*config["baselines"]}):
         raise WorkflowError(f"config: baselines: {', '.join(both)} is in evaluate_on, which has the base model too")
     for section, names in (

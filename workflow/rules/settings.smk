@@ -127,7 +127,10 @@ def of_policies(pattern, *others):
     """An input function: the files of `pattern` for every task and every policy of the scope in the path."""
 
     def files(wildcards):
-        return collect(pattern, task=config["evaluate_on"], policy=[*others, *trained_policies(wildcards.scope)])
+        if "{task}" not in pattern:
+            return collect(pattern, policy=[*others, *trained_policies(wildcards.scope)])
+        found = {task: [*others, *policies_on(task, wildcards.scope)] for task in config["evaluate_on"]}
+        return [path for task, policies in found.items() for path in collect(pattern, task=task, policy=policies)]
 
     return files
 
