@@ -93,7 +93,8 @@ def card(template, config, command, policy, results, train, training, gguf, cita
     `train` is the config section of the policy's arm, `training` what the card states of it as `{setting: value}`, and
     `gguf` a list of the comparisons of GGUF files.
     """
-    table, tasks = card_rows(results, policy), results["tasks"].items()
+    table = card_rows(results, policy)
+    tasks = [(task, entry) for task, entry in results["tasks"].items() if policy in entry["policies"]]
     merged = config["arms"][arm_of(policy)].get("merge_of")
     changes = {task: entry["policies"][policy]["comparison"]["extractors"] for task, entry in tasks}
     return fill(

@@ -35,7 +35,7 @@ def policies_on(task, scope=""):
 
 
 def check_only(task):
-    """Stop if the policies that a task has `only` lack the claim's own arm, or its seeds: every table begins with it."""
+    """Stop if the policies that a task has `only` lack the claim's own arm or its seeds: tables begin with it."""
     only, known = config["tasks"][task].get("only", {}), {*config["arms"], *config["controls"]["arms"]}
     if unknown := sorted({*only.get("arms", [])} - known):
         raise WorkflowError(f"config: tasks.{task}.only: there is no arm {', '.join(unknown)}: {', '.join(known)}")
