@@ -39,14 +39,17 @@ def page_of(record, scope, command, provenance=None):
     from reporting.figures import svg
 
     config, results = read_json(record / "config.json"), read_results(record / scope / "results.json")
-    policies = ["base", *trained_in_order(results)]
     figures = drawn(record, results)
     text = page(
         record / "workflow/report/report.html.j2",
         config,
         command,
         results,
-        samples={(task, p): read_samples(record, task, p) for task in results["tasks"] for p in policies},
+        samples={
+            (task, policy): read_samples(record, task, policy)
+            for task, entry in results["tasks"].items()
+            for policy in entry["policies"]
+        },
         histories=histories(record, trained_in_order(results)),
         figures={name: svg(figure) for name, figure in figures.items()},
         citation=yaml.safe_load(read_text(record / "CITATION.cff")),
