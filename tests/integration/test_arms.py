@@ -1,6 +1,7 @@
 """Arms that learn otherwise: by imitation of solutions or of a teacher, and from another arm's policy on."""
 
 import json
+import re
 import shutil
 import subprocess
 
@@ -115,8 +116,9 @@ def test_a_task_of_some_policies(arms):
     measured = {path.name for path in (arms.folder / "results/tiny/eval/other_prompt").iterdir()}
     assert measured == {"base", "grpo-seed0"}
     page = (arms.folder / "results/tiny/controls/report.html").read_text()
-    table = page.partition("<h2>All tasks</h2>")[2].partition("</table>")[0].partition("other_prompt")[2]
-    assert '<td class="name">grpo</td>' in table and "cold" not in table
+    table = page.partition("<h2>All tasks</h2>")[2].partition("</table>")[0]
+    empty = {arm for arm, cells in re.findall(r'<td class="name">(\w+)</td>(.*)</tr>', table) if "<td></td>" in cells}
+    assert empty == {"cold", "sft_grpo", "both", "rft", "random_reward", "format_only"}
     tasks = {**arms.settings["tasks"]}
     for only, says in (({"arms": ["gone"]}, "no arm gone"), ({"seeds": [7]}, "leaves out grpo-seed0")):
         arms.write(tasks=tasks | {"other_prompt": tasks["other_prompt"] | {"only": only}})
