@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from reasoning.guess import guessed
 from reasoning.results import gather
 from reasoning.rows import read_results
 from reporting.table import csv_text, plain_text
@@ -12,15 +13,17 @@ from stage.screen import run
 
 
 def main(args):
+    samples = {(p.parent.parent.name, p.parent.name): read_jsonl(p) for p in args.samples}
     results = gather(
         metrics={(p.parent.parent.name, p.parent.name): read_json(p) for p in args.metrics},
         comparisons={(p.parent.name, p.stem): read_json(p) for p in args.comparisons},
         merges={p.stem: read_json(p) for p in args.merges},
         probes={p.stem: read_json(p) for p in args.probes},
-        samples={(p.parent.parent.name, p.parent.name): read_jsonl(p) for p in args.samples},
+        samples=samples,
         trainings={p.parent.name: read_json(p) for p in args.environments},
         baselines={p.parent.parent.name: read_json(p) for p in args.baselines},
         published=json.loads(args.published),
+        guesses={p.parent.name: guessed(read_jsonl(p), samples[p.parent.name, "base"]) for p in args.training},
     )
     write_json(args.results, results | {"run": args.run, "headline": args.headline, "policy": args.policy})
     results = read_results(args.results)
@@ -43,6 +46,9 @@ if __name__ == "__main__":
     )
     parser.add_argument(
         "--baselines", required=True, type=Path, nargs="*", help="metrics.json of tasks that have the base model alone"
+    )
+    parser.add_argument(
+        "--training", required=True, type=Path, nargs="+", help="data/<task>/train.jsonl, empty if there is none"
     )
     parser.add_argument("--published", required=True, help="the numbers that tasks state as published, as JSON")
     parser.add_argument("--results", required=True, type=Path, help="JSON to write")

@@ -78,7 +78,7 @@ def rerun(record, results, count):
     wrong, said, config = [], [], read_json(record / "config.json")
     for task in measured_tasks(config):
         settings, prompt = of_task(config, "eval", task), of_task(config, "prompt", task)
-        problems, _, _ = made_again(config, task, results)
+        problems, _, _, _ = made_again(config, task, results)
         size = settings["batch_size"]
         starts = range(0, len(problems), size)
         for path in sorted((record / "eval" / task).iterdir()):

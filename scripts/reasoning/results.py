@@ -9,15 +9,15 @@ from reasoning.published import beside
 from reasoning.statistics import holm
 
 
-def gather(metrics, comparisons, merges, probes, samples, trainings, baselines, published):
+def gather(metrics, comparisons, merges, probes, samples, trainings, baselines, published, guesses):
     """Every number: `tasks.<task>.policies.<policy>`, `tasks.<task>.arms.<arm>`, `tasks.<task>.leads.<arm>`, `merges`.
 
     `metrics`, `comparisons` and `samples` are `{(task, policy): JSON}`, `merges` and `trainings` (the environments
     that policies were trained in) `{policy: JSON}`, and `probes` is `{task: JSON}`. A policy's address is the path of
     its scores in the run's folder. `leads.<arm>` is the first arm's lead over that arm. `baselines` is
     `{task: metrics}` of the tasks on which the base model alone is measured, and `published` what tasks state as
-    published (`reasoning.published`); the result has sections of these names if there are any. Raises SystemExit if
-    scores were measured differently.
+    published (`reasoning.published`); the result has sections of these names if there are any. `guesses` is the
+    `{task: score}` of `reasoning.guess`. Raises SystemExit if scores were measured differently.
     """
     tasks = {}
     for (task, policy), value in metrics.items():
@@ -30,7 +30,7 @@ def gather(metrics, comparisons, merges, probes, samples, trainings, baselines, 
         }
     adjust(tasks)
     for task, entry in tasks.items():
-        entry["verbatim"] = probes[task]["verbatim"]
+        entry |= {"verbatim": probes[task]["verbatim"], "guess": guesses.get(task)}
         entry |= over_all_seeds({policy: samples[task, policy] for policy in entry["policies"]})
     stages = {f"evaluate/{task}/{policy}": value["environment"] for (task, policy), value in metrics.items()}
     stages |= {f"evaluate/{task}/base": value["environment"] for task, value in baselines.items()}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reasoning.contamination import halves
 from reasoning.formatting import formatted
+from reasoning.guess import guessed
 from reasoning.overrides import of_task
 from reasoning.policies import measured_tasks
 from reasoning.scoring import about
@@ -14,7 +15,8 @@ from reasoning.splits import SPLITS, checked_splits, fetch
 from stage.files import read_json, sha256, write_jsonl
 from tasks import load, read_problems
 
-from record.layout import read_samples
+from record.compared import mismatches
+from record.layout import read_samples, scopes
 
 
 def raw_splits(task, local, folder):
@@ -35,19 +37,18 @@ def raw_splits(task, local, folder):
 
 
 def made_again(config, task, results):
-    """`(problems, their digest, where from)` of a task as the policies were asked, from its source.
+    """`(problems, their digest, training problems, where from)` of a task as policies were asked, from its source.
 
     `results` is the folder of this machine's run of the same name. Raises SystemExit as `raw_splits` does.
     """
     settings = config["tasks"][task]
     with tempfile.TemporaryDirectory() as folder:
         raw, where = raw_splits(settings, results / "data" / task / "raw", Path(folder))
-        problems = formatted(raw, of_task(config, "prompt", task), settings, load(settings))[
-            of_task(config, "eval", task)["split"]
-        ]
+        splits = formatted(raw, of_task(config, "prompt", task), settings, load(settings))
+        problems = splits[of_task(config, "eval", task)["split"]]
         path = Path(folder, "formatted.jsonl")
         write_jsonl(path, problems)
-        return problems, sha256(path), where
+        return problems, sha256(path), splits["train"], where
 
 
 def first_difference(samples, problems, name):
@@ -70,7 +71,7 @@ def check(record, config, results):
     wrong, said = [], []
     for task in measured_tasks(config):
         try:
-            problems, digest, where = made_again(config, task, results)
+            problems, digest, training, where = made_again(config, task, results)
         except SystemExit as error:
             source, reason = config["tasks"][task]["source"], str(error).removeprefix("error: ")
             if source.startswith(("generated://", "compositions://")):
@@ -90,6 +91,10 @@ def check(record, config, results):
         said.append(f"{task}: {len(problems)} problems made again from {where}")
         if task not in config["evaluate_on"]:
             continue
+        guess = guessed(training, problems)
+        for scope in scopes(record):
+            stated = read_json(record / scope / "results.json")["tasks"][task]["guess"]
+            wrong += mismatches(stated, guess, f"{scope / 'results'}.tasks.{task}.guess", "by the training problems")
         asked = [(item["id"], item["second"]) for item in read_json(record / "probe" / f"{task}.json")["items"]]
         probed = problems[: config["probe"]["problems"]]
         if asked != [(problem["id"], halves(problem["prompt"][-1]["content"])[1]) for problem in probed]:

@@ -135,7 +135,10 @@ def recompute(record, config, scope):
                 merges[policy] = read_json(record / "merge" / f"{policy}.json")
                 trainings[policy] = read_json(record / "training" / policy / "environment.json")
     numbers = published_numbers(config)
-    results = gather(metrics, comparisons, merges, probes, samples, trainings, baselines, numbers) | {
+    guesses = {
+        task: entry["guess"] for task, entry in published["tasks"].items()
+    }  # which record.origin holds to the source
+    results = gather(metrics, comparisons, merges, probes, samples, trainings, baselines, numbers, guesses) | {
         key: published[key] for key in ("run", "headline", "policy")
     }
     wrong += mismatches(published, results, str(scope / "results"))

@@ -45,6 +45,11 @@ def plain_text(results):
         out.write(
             f"{task}: the base model continues {verbatim['correct']} of {verbatim['n']} questions word for word\n"
         )
+        if guess := entry["guess"]:
+            out.write(
+                f"{task}: each family's commonest training answer, without reading the question, scores "
+                f"{percent(guess['value'])} %\n"
+            )
         for arm, value in entry["arms"].items():
             if value[headline]["seeds"] > 1:
                 out.write(f"{task}, {arm}: {arm_in_words(value[headline])}\n")

@@ -97,7 +97,7 @@ def record(tmp_path):
             if key[1] != "base"
         }
         merges = {policy: {"agreement": 1.0, "environments": {f"check_merge/{policy}": HERE}} for policy in policies}
-        results = gather(metrics, comparisons, merges, {"t": probe}, here, dict.fromkeys(policies, HERE), {}, {})
+        results = gather(metrics, comparisons, merges, {"t": probe}, here, dict.fromkeys(policies, HERE), {}, {}, {})
         results |= {"run": "r", "headline": "strict", "policy": "grpo-seed0"}
         for policy in policies:
             write_json(folder / "compare/t" / f"{policy}.json", comparisons["t", policy])

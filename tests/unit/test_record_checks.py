@@ -91,7 +91,7 @@ def test_problems_of_the_published_run_are_made_again(tmp_path):
     record = Path("results/published/smollm2-135m-cpu")
     config = json.loads((record / "config.json").read_text())
     metrics = json.loads((record / "eval/word_problems/base/metrics.json").read_text())
-    problems, digest, where = made_again(config, "word_problems", tmp_path)
+    problems, digest, _, where = made_again(config, "word_problems", tmp_path)
     assert digest == metrics["protocol"]["data_sha256"] and len(problems) == 300 and where.startswith("generated://")
 
 

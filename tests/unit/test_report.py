@@ -50,7 +50,7 @@ def results(subset, protocols=None, baselines=None, published=None, **controls):
     merges = {"grpo-seed0": merge | {"environments": {"check_merge/grpo-seed0": HERE}}}
     probes = {"gsm8k": {"verbatim": score([True] * 2 + [False] * 18), "items": [], "environment": HERE}}
     trainings = {policy: HERE for _, policy in comparisons}
-    value = gather(metrics, comparisons, merges, probes, found, trainings, baselines or {}, published or {})
+    value = gather(metrics, comparisons, merges, probes, found, trainings, baselines or {}, published or {}, {})
     return value | {"headline": "strict", "policy": "grpo-seed0"}
 
 

@@ -14,6 +14,7 @@ rule tabulate_results:
         probes=collect("<results>/probe/{task}.json", task=config["evaluate_on"]),
         environments=of_policies("<results>/training/{policy}/environment.json"),
         baselines=collect("<results>/eval/{task}/base/metrics.json", task=config["baselines"]),
+        training=collect("<results>/data/{task}/train.jsonl", task=config["evaluate_on"]),
     output:
         results="<results>/{scope}results.json",
         table=report("<results>/{scope}table.csv", caption="../report/table.rst", category="Scores"),
@@ -32,6 +33,7 @@ rule tabulate_results:
         probes=listed("probes"),
         environments=listed("environments"),
         baselines=listed("baselines"),
+        training=listed("training"),
         published=lambda wildcards: argument(numbers()),
         run=config["run"],
         policy=trained_policies()[0],
@@ -51,6 +53,7 @@ rule tabulate_results:
             --probes {params.probes:q} \
             --environments {params.environments:q} \
             --baselines {params.baselines:q} \
+            --training {params.training:q} \
             --published {params.published:q} \
             --results {output.results:q} \
             --table {output.table:q} \
