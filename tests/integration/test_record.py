@@ -295,6 +295,8 @@ def test_a_record_grows(record, tmp_path):
     code, output = script(record, "restore", RECORD, "--extend")
     assert code == 0 and record.planned("--", "controls") == {}, output
     record.write(controls={"seeds": [0, 1]})
+    commit = ("git", "-c", "user.name=n", "-c", "user.email=e", "commit", "--quiet", "--all", "--message", "more seeds")
+    subprocess.run(commit, cwd=clone, check=True)
     planned = record.planned("--", "publish")
     assert planned["train"] == planned["evaluate"] == 4 and "download_model" not in planned, planned
     process = record.snakemake("--", "publish")
