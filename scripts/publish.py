@@ -11,7 +11,7 @@ import json
 import shutil
 from pathlib import Path
 
-from record.checksums import write_checksums
+from record.checksums import NAME, write_checksums
 from record.crate import METADATA, crate_of
 from record.jobs import read_notes
 from record.layout import FORMAT, JOBS, SCOPES, pack, record_files
@@ -24,13 +24,13 @@ from stage.screen import run
 def main(args):
     made_at, results, config = commit(), args.results.parent, json.loads(args.config)
     measured, notes = stages(args.logs, results), read_notes(results)
-    carried, weights_before, origins = carried_over(args.sums.parent, notes, measured)
+    carried, weights_before, origins = carried_over(args.record, notes, measured)
     require_made(results, measured, carried)
     provenance = {
         "format": FORMAT,
         "run": results.name,
         "folder": str(results),
-        "record": str(args.sums.parent),
+        "record": str(args.record),
         "commands": args.commands,
         "configfiles": args.configfiles,
         "commit": made_at,
@@ -39,7 +39,7 @@ def main(args):
         "weights": dict(sorted((weights_before | weights(results)).items())),
         "origins": origins,
     }
-    with replacing(args.sums.parent) as record:
+    with replacing(args.record) as record:
         for name in record_files(results):
             pack(results / name, record / name)
         shutil.copytree(args.template.parents[1], record / "workflow")
@@ -49,6 +49,7 @@ def main(args):
         write_text(record / "record.html", page_of(record, SCOPES[-1], None, provenance)[0])
         write_json(record / METADATA, crate_of(record, results, notes, provenance, config["model"]["license"]))
         write_checksums(record)
+    shutil.copyfile(args.record / NAME, args.sums)
 
 
 if __name__ == "__main__":
@@ -60,5 +61,6 @@ if __name__ == "__main__":
     parser.add_argument("--citation", required=True, type=Path, help="CITATION.cff")
     parser.add_argument("--results", required=True, type=Path, help="results.json of the run")
     parser.add_argument("--logs", required=True, type=Path, help="the run's logs, logs/<run>")
-    parser.add_argument("--sums", required=True, type=Path, help="results/published/<run>/SHA256SUMS, written last")
+    parser.add_argument("--record", required=True, type=Path, help="results/published/<run>, which is replaced")
+    parser.add_argument("--sums", required=True, type=Path, help="a copy of the record's checksums, written last")
     run(main, parser)

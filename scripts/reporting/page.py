@@ -28,6 +28,8 @@ def page(template, config, command, results, samples, histories, figures, citati
     `provenance` is that of a published record; without it, the page names no machine or time, so that the same numbers
     give the same bytes everywhere.
     """
+    own_first = sorted(results["tasks"], key=lambda task: task != config["task"])
+    results = results | {"tasks": {task: results["tasks"][task] for task in own_first}}
     claims, shown, headline = [], {}, results["headline"]
     for task, entry in results["tasks"].items():
         for policy, value in entry["policies"].items():

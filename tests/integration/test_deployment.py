@@ -123,7 +123,7 @@ def test_twice_with_prefixes(package, project):
     commands = plan(project)
     assert "--html first/results/one/report.html" in commands and "--html second/results/two/report.html" in commands
     assert "first/logs/one/" in commands and "first/scripts" not in commands and "first/.snakemake" not in commands
-    commands = plan(project, "first/results/published/one/SHA256SUMS")
+    commands = plan(project, "first/logs/one/publish.sha256")
     assert '--logs "$(dirname first/logs/one/publish.log)"' in commands
     commands = plan(project, "two_verify")
     assert "--records second/results/published " in commands and "--results second/results " in commands

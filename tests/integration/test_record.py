@@ -295,10 +295,13 @@ def test_a_record_grows(record, tmp_path):
     code, output = script(record, "restore", RECORD, "--extend")
     assert code == 0 and record.planned("--", "controls") == {}, output
     record.write(controls={"seeds": [0, 1]})
-    commit = ("git", "-c", "user.name=n", "-c", "user.email=e", "commit", "--quiet", "--all", "--message", "more seeds")
-    subprocess.run(commit, cwd=clone, check=True)
     planned = record.planned("--", "publish")
     assert planned["train"] == planned["evaluate"] == 4 and "download_model" not in planned, planned
+    process = record.snakemake("--", "publish")
+    assert process.returncode and "commit your changes first" in process.stdout + process.stderr
+    assert "publish" in record.planned("--", "publish")
+    commit = ("git", "-c", "user.name=n", "-c", "user.email=e", "commit", "--quiet", "--all", "--message", "more seeds")
+    subprocess.run(commit, cwd=clone, check=True)
     process = record.snakemake("--", "publish")
     assert process.returncode == 0, process.stdout + process.stderr
     provenance = json.loads((clone / RECORD / "provenance.json").read_text())

@@ -184,7 +184,8 @@ rule publish:
         controls_report="<results>/controls/report.html",
         manifests=collect("<results>/hub/{policy}.sha256", policy=trained_policies()),
     output:
-        sums=update(f"<published>/{config['run']}/SHA256SUMS"),  # the old record is kept until the new one is complete
+        # A copy of the record's own, which would be deleted first, or with update() look new after a failure.
+        sums="<logs>/publish.sha256",
     log:
         "<logs>/publish.log",
     resources:
@@ -193,6 +194,7 @@ rule publish:
         config=settings(),
         commands=[command(place(f"<published>/{config['run']}/config.json"), *target) for target in ([], ["controls"])],
         configfiles=overlaid_by(),
+        record=place(f"<published>/{config['run']}"),
     message:
         "Publish the run's record"
     shell:
@@ -205,6 +207,7 @@ rule publish:
             --citation {input.citation:q} \
             --results {input.results:q} \
             --logs "$(dirname {log:q})" \
+            --record {params.record:q} \
             --sums {output.sums:q} \
             2>{log:q}
         """
