@@ -184,8 +184,8 @@ rule publish:
         controls_report="<results>/controls/report.html",
         manifests=collect("<results>/hub/{policy}.sha256", policy=trained_policies()),
     output:
-        # A copy of the record's own, which would be deleted first, or with update() look new after a failure.
-        sums="<logs>/publish.sha256",
+        record=update(f"<published>/{config['run']}/SHA256SUMS"),  # the old one stays until it is complete
+        sums="<logs>/publish.sha256",  # a copy: after a failure, update() leaves the old record's own looking new
     log:
         "<logs>/publish.log",
     resources:
@@ -194,7 +194,6 @@ rule publish:
         config=settings(),
         commands=[command(place(f"<published>/{config['run']}/config.json"), *target) for target in ([], ["controls"])],
         configfiles=overlaid_by(),
-        record=place(f"<published>/{config['run']}"),
     message:
         "Publish the run's record"
     shell:
@@ -207,7 +206,7 @@ rule publish:
             --citation {input.citation:q} \
             --results {input.results:q} \
             --logs "$(dirname {log:q})" \
-            --record {params.record:q} \
+            --record "$(dirname {output.record:q})" \
             --sums {output.sums:q} \
             2>{log:q}
         """
