@@ -25,7 +25,8 @@ def main(args):
         published=json.loads(args.published),
         guesses={p.parent.name: guessed(read_jsonl(p), samples[p.parent.name, "base"]) for p in args.training},
     )
-    write_json(args.results, results | {"run": args.run, "headline": args.headline, "policy": args.policy})
+    stated = {"run": args.run, "headline": args.headline, "policy": args.policy, "told": json.loads(args.told)}
+    write_json(args.results, results | stated)
     results = read_results(args.results)
     write_text(args.table, csv_text(results))
     write_text(args.text, plain_text(results))
@@ -35,6 +36,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", required=True, help="the run's name")
     parser.add_argument("--policy", required=True, help="the policy that the claim is about, such as grpo-seed0")
+    parser.add_argument(
+        "--told", required=True, help="what each arm was told, as reasoning/supervision.py has it, as JSON"
+    )
     parser.add_argument("--headline", required=True, help="the extractor of the claim")
     parser.add_argument("--metrics", required=True, type=Path, nargs="+", help="eval/<task>/<policy>/metrics.json")
     parser.add_argument("--samples", required=True, type=Path, nargs="+", help="eval/<task>/<policy>/samples.jsonl")

@@ -8,6 +8,7 @@ from reasoning.protocol import MEASURED, protocol, protocol_hash
 from reasoning.results import gather
 from reasoning.rows import read_results
 from reasoning.scoring import ABOUT, judge_again, summarise
+from reasoning.supervision import told_to_arms
 from reporting.latex import latex_table, macros
 from reporting.table import csv_text, plain_text
 from stage.files import read_json, read_text
@@ -50,6 +51,7 @@ def by_config(config, scope, results):
     """What a record's config says of `results` in one scope, and what they are, as two values to compare."""
     policies = trained_policies(config, controls=bool(scope.name))
     expected = {"run": config["run"], "headline": config["headline"], "policy": policies[0], "tasks": {}}
+    expected["told"] = told_to_arms(config, controls=bool(scope.name))
     trained_on = config["evaluate_on"]
     for task in measured_tasks(config):
         prompt, settings = of_task(config, "prompt", task), of_task(config, "eval", task)
@@ -61,7 +63,7 @@ def by_config(config, scope, results):
             policy: {"n": n, "subset": subset, "protocol": measured}
             for policy in ["base", *(policies_on(config, task, bool(scope.name)) if task in trained_on else [])]
         }
-    found = {key: results[key] for key in ("run", "headline", "policy")}
+    found = {key: results[key] for key in ("run", "headline", "policy", "told")}
     alone = {task: {"base": entry} for task, entry in results.get("baselines", {}).items()}
     found["tasks"] = {
         task: {
@@ -139,7 +141,7 @@ def recompute(record, config, scope):
         task: entry["guess"] for task, entry in published["tasks"].items()
     }  # which record.origin holds to the source
     results = gather(metrics, comparisons, merges, probes, samples, trainings, baselines, numbers, guesses) | {
-        key: published[key] for key in ("run", "headline", "policy")
+        key: published[key] for key in ("run", "headline", "policy", "told")
     }
     wrong += mismatches(published, results, str(scope / "results"))
     texts = {

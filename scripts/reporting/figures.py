@@ -104,6 +104,23 @@ def arms(tasks):
     return figure
 
 
+def supervision(results, histories):
+    """Exact match against the worked solutions that an arm was told: the mean over seeds, with its 95 % interval."""
+    figure, axes = pyplot.subplots(len(results["tasks"]), 1, figsize=(6, 2.8 * len(results["tasks"])), squeeze=False)
+    for axis, (task, entry) in zip(axes.flat, by_arm(results).items(), strict=True):
+        axis.axhline(100 * entry["base"]["value"], color="0.5", linewidth=0.8)
+        for place, (arm, value) in enumerate(entry["arms"].items()):
+            of, mean = results["told"][arm], 100 * value["mean"]
+            ends = [[100 * abs(value[side] - value["difference"])] for side in ("low", "high")]
+            label = f"{arm}, and {of['answers']} answers" if of["answers"] else arm
+            axis.errorbar(of["solutions"], mean, yerr=ends, fmt="o", markersize=4, color=f"C{place}", label=label)
+        axis.set_xlabel("worked solutions that the arm was told")
+        axis.set_ylabel("exact match, %")
+        axis.set_title(f"{task}: base model as a line, means over seeds with 95 % intervals")
+        axis.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
 def budgets(results, histories):
     """Exact match against the tokens that a completion may take: base model and arms, the mean over seeds."""
     figure, axes = pyplot.subplots(len(results["tasks"]), 1, figsize=(6, 2.4 * len(results["tasks"])), squeeze=False)
@@ -200,13 +217,26 @@ def interval(axis, scores, shift, label):
     axis.errorbar(values, places, xerr=[below, above], fmt="o", markersize=3.5, linewidth=1, label=label)
 
 
+def of_every_policy(draw):
+    """A figure of the tasks that every policy was evaluated on: the others have their place in the table over tasks."""
+
+    def drawn(results, histories):
+        most = max(len(entry["policies"]) for entry in results["tasks"].values())
+        kept = {task: entry for task, entry in results["tasks"].items() if len(entry["policies"]) == most}
+        return draw(results | {"tasks": kept}, histories)
+
+    return drawn
+
+
 FIGURES = {
     "arms": lambda results, histories: arms(by_arm(results)),
+    "supervision": supervision,
     "changes": changes,
     "families": families,
     "budgets": budgets,
     "curves": curves,
 }
+FIGURES = {name: of_every_policy(draw) for name, draw in FIGURES.items()}
 
 
 def svg(figure):

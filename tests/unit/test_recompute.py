@@ -13,6 +13,7 @@ from reasoning.protocol import MEASURED, protocol, protocol_hash
 from reasoning.results import gather
 from reasoning.scoring import judge, summarise
 from reasoning.statistics import new_training
+from reasoning.supervision import told_to_arms
 from record.compared import mismatches
 from record.fresh import difference, expected, judge_again, judge_fresh, kind, kind_of
 from record.recompute import by_config, check, numbers
@@ -33,6 +34,15 @@ CONFIG = {
     "eval": {"split": "test", "batch_size": 4},
     "arm": "grpo",
     "arms": {"grpo": {}},
+    "rewards": {"accuracy": 1.0, "steps": 0.0},
+    "train": {
+        "trainer": "grpo",
+        "start": None,
+        "teacher": None,
+        "processes": 1,
+        "problems": {"skip": 0, "limit": 4, "wrong_answers": False},
+        "grpo": {},
+    },
     "seeds": [0],
     "controls": {"arms": {"coin": {}}, "seeds": [0, 1]},
 }
@@ -98,7 +108,8 @@ def record(tmp_path):
         }
         merges = {policy: {"agreement": 1.0, "environments": {f"check_merge/{policy}": HERE}} for policy in policies}
         results = gather(metrics, comparisons, merges, {"t": probe}, here, dict.fromkeys(policies, HERE), {}, {}, {})
-        results |= {"run": "r", "headline": "strict", "policy": "grpo-seed0"}
+        told = told_to_arms(CONFIG, controls=bool(scope))
+        results |= {"run": "r", "headline": "strict", "policy": "grpo-seed0", "told": told}
         for policy in policies:
             write_json(folder / "compare/t" / f"{policy}.json", comparisons["t", policy])
             write_json(folder / "merge" / f"{policy}.json", merges[policy])

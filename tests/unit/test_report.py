@@ -51,7 +51,8 @@ def results(subset, protocols=None, baselines=None, published=None, **controls):
     probes = {"gsm8k": {"verbatim": score([True] * 2 + [False] * 18), "items": [], "environment": HERE}}
     trainings = {policy: HERE for _, policy in comparisons}
     value = gather(metrics, comparisons, merges, probes, found, trainings, baselines or {}, published or {}, {})
-    return value | {"headline": "strict", "policy": "grpo-seed0"}
+    told = dict.fromkeys(value["tasks"]["gsm8k"]["arms"], {"solutions": 3, "answers": 4})
+    return value | {"headline": "strict", "policy": "grpo-seed0", "told": told}
 
 
 def test_table():

@@ -29,6 +29,11 @@ def trained_policies(scope=""):
     return definitions("scripts/reasoning/policies.py")["trained_policies"](config, controls=bool(scope))
 
 
+def told_to_arms(scope=""):
+    """What the arms of a scope were told of their training problems."""
+    return definitions("scripts/reasoning/supervision.py")["told_to_arms"](config, controls=bool(scope))
+
+
 def policies_on(task, scope=""):
     """The policies of a scope that are evaluated on a task, without the base model."""
     return definitions("scripts/reasoning/policies.py")["policies_on"](config, task, controls=bool(scope))

@@ -38,6 +38,7 @@ rule tabulate_results:
         run=config["run"],
         policy=trained_policies()[0],
         headline=config["headline"],
+        told=lambda wildcards: argument(told_to_arms(wildcards.scope)),
     message:
         "Tabulate the results"
     shell:
@@ -46,6 +47,7 @@ rule tabulate_results:
             --run {params.run:q} \
             --policy {params.policy} \
             --headline {params.headline} \
+            --told {params.told:q} \
             --metrics {params.metrics:q} \
             --samples {params.samples:q} \
             --comparisons {params.comparisons:q} \
@@ -76,7 +78,8 @@ rule report:
         config="<results>/{scope}config.json",
         html=report("<results>/{scope}report.html", caption="../report/report.rst", category="Report"),
         figures=collect(
-            "<results>/{{scope}}figures/{name}.pdf", name=["arms", "changes", "families", "budgets", "curves"]
+            "<results>/{{scope}}figures/{name}.pdf",
+            name=["arms", "supervision", "changes", "families", "budgets", "curves"],
         ),
         numbers="<results>/{scope}numbers.tex",
         table="<results>/{scope}table.tex",
