@@ -4,16 +4,9 @@ The rules read this file too, so it imports nothing of the package.
 """
 
 
-def over(value, changes):
-    """`value` with `changes` over it, key by key."""
-    if not (isinstance(value, dict) and isinstance(changes, dict)):
-        return changes
-    return value | {key: over(value.get(key), change) for key, change in changes.items()}
-
-
-def distinct(config, train):
+def distinct(task, train):
     """The number of training problems that a training sees, at most."""
-    task, settings, chosen = config["tasks"][config["task"]], train[train["trainer"]], train["problems"]
+    settings, chosen = train[train["trainer"]], train["problems"]
     there = (task["limit"].get("train") or task["size"]["train"] - task["dev"]) - chosen["skip"]
     there = min(there, chosen["limit"] or there)
     if settings.get("max_steps", -1) < 0:
@@ -22,19 +15,19 @@ def distinct(config, train):
     return min(there, rows * train["processes"] // settings.get("num_generations", 1))
 
 
-def told(config, arm):
+def told(task, arms, arm):
     """`{"solutions", "answers"}`: how many worked solutions an arm was told, and how many answers without a solution.
 
     Both count what the arms that it starts from or merges were told; each training counts a problem once. A reward for
     right intermediate results is told solutions, a teacher's right completions are chosen by answers, and wrong answers
-    tell nothing.
+    tell nothing. `task` is the config section of the run's task, `arms` has `train` and `rewards` of each arm, with its
+    overrides, and `merge_of`.
     """
-    arms = config["arms"] | config["controls"]["arms"]
-    if parts := arms[arm].get("merge_of"):
-        found = [told(config, part) for part in parts["adapters"]]
+    if parts := arms[arm]["merge_of"]:
+        found = [told(task, arms, part) for part in parts["adapters"]]
         return {key: sum(of[key] for of in found) for key in ("solutions", "answers")}
-    train, rewards = (over(config[key], arms[arm].get(key, {})) for key in ("train", "rewards"))
-    found, n = {"solutions": 0, "answers": 0}, distinct(config, train)
+    train, rewards = arms[arm]["train"], arms[arm]["rewards"]
+    found, n = {"solutions": 0, "answers": 0}, distinct(task, train)
     if train["trainer"] == "sft":
         found["answers" if train["teacher"] else "solutions"] = n
     elif train["problems"]["wrong_answers"]:
@@ -44,10 +37,5 @@ def told(config, arm):
     elif rewards["accuracy"]:
         found["answers"] = n
     for before in {train["start"], train["teacher"]} - {None, "base"}:
-        found = {key: found[key] + value for key, value in told(config, before).items()}
+        found = {key: found[key] + value for key, value in told(task, arms, before).items()}
     return found
-
-
-def told_to_arms(config, controls=False):
-    """`{arm: told}` of the run's arms; with `controls`, including its controls."""
-    return {arm: told(config, arm) for arm in config["arms"] | (config["controls"]["arms"] if controls else {})}

@@ -8,7 +8,7 @@ from reasoning.protocol import MEASURED, protocol, protocol_hash
 from reasoning.results import gather
 from reasoning.rows import read_results
 from reasoning.scoring import ABOUT, judge_again, summarise
-from reasoning.supervision import told_to_arms
+from reasoning.supervision import told
 from reporting.latex import latex_table, macros
 from reporting.table import csv_text, plain_text
 from stage.files import read_json, read_text
@@ -16,6 +16,7 @@ from tasks import described_module, load
 
 from record.compared import mismatches
 from record.layout import SCOPES, read_samples
+from record.repository import merge_of, section_of
 
 STATED = ("subset", "protocol", "weights", "environment")  # of metrics.json, which do not follow from completions
 
@@ -47,11 +48,22 @@ def recomputed_numbers(results, scope):
             yield from numbers(value["comparison"], f"compare/{task}/{policy}")
 
 
+def told_to_arms(config, controls):
+    """What each arm of a scope was told of its training problems, by the config."""
+    arms = config["arms"] | config["controls"]["arms"]
+    sections = {
+        arm: {key: section_of(config, arm, key) for key in ("train", "rewards")} | {"merge_of": merge_of(config, arm)}
+        for arm in arms
+    }
+    shown = arms if controls else config["arms"]
+    return {arm: told(config["tasks"][config["task"]], sections, arm) for arm in shown}
+
+
 def by_config(config, scope, results):
     """What a record's config says of `results` in one scope, and what they are, as two values to compare."""
     policies = trained_policies(config, controls=bool(scope.name))
     expected = {"run": config["run"], "headline": config["headline"], "policy": policies[0], "tasks": {}}
-    expected["told"] = told_to_arms(config, controls=bool(scope.name))
+    expected["told"] = told_to_arms(config, bool(scope.name))
     trained_on = config["evaluate_on"]
     for task in measured_tasks(config):
         prompt, settings = of_task(config, "prompt", task), of_task(config, "eval", task)

@@ -228,15 +228,8 @@ def of_every_policy(draw):
     return drawn
 
 
-FIGURES = {
-    "arms": lambda results, histories: arms(by_arm(results)),
-    "supervision": supervision,
-    "changes": changes,
-    "families": families,
-    "budgets": budgets,
-    "curves": curves,
-}
-FIGURES = {name: of_every_policy(draw) for name, draw in FIGURES.items()}
+FIGURES = {draw.__name__: of_every_policy(draw) for draw in (supervision, changes, families, budgets, curves)}
+FIGURES["arms"] = of_every_policy(lambda results, histories: arms(by_arm(results)))
 
 
 def svg(figure):

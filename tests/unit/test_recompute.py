@@ -13,10 +13,9 @@ from reasoning.protocol import MEASURED, protocol, protocol_hash
 from reasoning.results import gather
 from reasoning.scoring import judge, summarise
 from reasoning.statistics import new_training
-from reasoning.supervision import told_to_arms
 from record.compared import mismatches
 from record.fresh import difference, expected, judge_again, judge_fresh, kind, kind_of
-from record.recompute import by_config, check, numbers
+from record.recompute import by_config, check, numbers, told_to_arms
 from reporting.latex import latex_table, macros
 from reporting.table import csv_text, plain_text
 from stage.files import read_json, write_json, write_text
@@ -108,7 +107,7 @@ def record(tmp_path):
         }
         merges = {policy: {"agreement": 1.0, "environments": {f"check_merge/{policy}": HERE}} for policy in policies}
         results = gather(metrics, comparisons, merges, {"t": probe}, here, dict.fromkeys(policies, HERE), {}, {}, {})
-        told = told_to_arms(CONFIG, controls=bool(scope))
+        told = told_to_arms(CONFIG, bool(scope))
         results |= {"run": "r", "headline": "strict", "policy": "grpo-seed0", "told": told}
         for policy in policies:
             write_json(folder / "compare/t" / f"{policy}.json", comparisons["t", policy])

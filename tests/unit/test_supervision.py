@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import yaml
-from reasoning.supervision import told
+from record.recompute import told_to_arms
 
 CONFIG = yaml.safe_load(open("config/config.yaml"))
 ARMS = {
@@ -40,10 +40,11 @@ ARMS = {
     ],
 )
 def test_what_an_arm_was_told(arm, solutions, answers):
-    assert told(CONFIG | {"arms": ARMS}, arm) == {"solutions": solutions, "answers": answers}
+    assert told_to_arms(CONFIG | {"arms": ARMS}, False)[arm] == {"solutions": solutions, "answers": answers}
 
 
 def test_no_more_than_there_is():
     config = copy.deepcopy(CONFIG) | {"arms": ARMS}
     config["tasks"]["word_problems"]["limit"] = {"train": 50}
-    assert told(config, "grpo")["answers"] == 50 and told(config, "after") == {"solutions": 48, "answers": 2}
+    found = told_to_arms(config, False)
+    assert found["grpo"]["answers"] == 50 and found["after"] == {"solutions": 48, "answers": 2}

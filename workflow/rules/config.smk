@@ -31,7 +31,11 @@ def trained_policies(scope=""):
 
 def told_to_arms(scope=""):
     """What the arms of a scope were told of their training problems."""
-    return definitions("scripts/reasoning/supervision.py")["told_to_arms"](config, controls=bool(scope))
+    sections = {arm: {key: settings_of(arm, key) for key in ("train", "rewards")} for arm in ARMS}
+    sections = {arm: of | {"merge_of": ARMS[arm].get("merge_of")} for arm, of in sections.items()}
+    told = definitions("scripts/reasoning/supervision.py")["told"]
+    arms = config["arms"] | (config["controls"]["arms"] if scope else {})
+    return {arm: told(config["tasks"][config["task"]], sections, arm) for arm in arms}
 
 
 def policies_on(task, scope=""):
