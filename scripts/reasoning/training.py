@@ -36,6 +36,29 @@ def arguments(train):
     return of_trainer(train)["grpo"] | train[train["trainer"]]
 
 
+def with_some_examples(problems, examples, seed):
+    """The problems with some of their prompt's worked examples, at least `least`, at random in number and order.
+
+    What is learned from one prompt is partly lost with another one. Each `every` problems share a draw, so that a step
+    still computes the beginning of its prompts once. `examples` is the section `train.problems.examples`.
+    """
+    draw, found = random.Random(seed), []
+    for i, problem in enumerate(problems):
+        chat = problem["prompt"]
+        first = int(chat[0]["role"] == "system")
+        pairs = [chat[at : at + 2] for at in range(first, len(chat) - 1, 2)]
+        if examples["least"] > len(pairs):
+            raise SystemExit(
+                f"error: train.problems.examples.least is {examples['least']}, and prompt.examples has {len(pairs)}: "
+                "lower it, or add examples"
+            )
+        if i % examples["every"] == 0:
+            chosen = draw.sample(range(len(pairs)), draw.randint(examples["least"], len(pairs)))
+        turns = [turn for pair in chosen for turn in pairs[pair]]
+        found.append(problem | {"prompt": [*chat[:first], *turns, chat[-1]]})
+    return found
+
+
 def training_problems(problems, chosen, seed):
     """The problems that the training of a seed learns from, in its order; `chosen` is the section `train.problems`.
 
@@ -50,6 +73,8 @@ def training_problems(problems, chosen, seed):
             "error: train.problems leaves nothing to train on: lower train.problems.skip, or use a task with more "
             "training problems"
         )
+    if chosen["examples"]:
+        problems = with_some_examples(problems, chosen["examples"], seed)
     if not chosen["wrong_answers"]:
         return problems
     answers = [problem["answer"] for problem in problems]

@@ -50,7 +50,7 @@ def test_a_cold_start(arms):
     """It imitates the first solutions of the seed's order; what starts from it is an adapter of its merged policy."""
     from reasoning.training import training_problems
 
-    chosen = {"shuffle": True, "skip": 0, "limit": 4, "wrong_answers": False}
+    chosen = {"shuffle": True, "skip": 0, "limit": 4, "wrong_answers": False, "examples": None}
     expected = training_problems(lines(arms, "data/word_problems/train.jsonl"), chosen, 0)
     kept = lines(arms, "adapters/cold-seed0/demonstrations.jsonl")
     assert kept == [{"id": p["id"], "completion": f"{p['solution']}\n#### {p['answer']}"} for p in expected]

@@ -12,7 +12,7 @@ from trainers.sft import require_right, tokenised
 
 CONFIG = yaml.safe_load(open("config/config.yaml"))
 TRAIN, PROMPT = CONFIG["train"], CONFIG["prompt"]
-ALL = {"shuffle": False, "skip": 0, "limit": None, "wrong_answers": False}
+ALL = {"shuffle": False, "skip": 0, "limit": None, "wrong_answers": False, "examples": None}
 PROBLEMS = [
     {
         "id": f"train-{n}",
@@ -57,6 +57,30 @@ def test_wrong_answers():
     assert [p["answer"] for p in found] == [p["answer"] for p in PROBLEMS[1:] + PROBLEMS[:1]]
     with pytest.raises(SystemExit, match="needs problems with different answers"):
         training_problems(PROBLEMS[:1] * 2, ALL | {"wrong_answers": True}, 0)
+
+
+def test_prompts_with_some_of_the_examples():
+    """Each block of problems has its own draw of the worked examples, of every number and in every order."""
+    turns = [{"role": role, "content": f"{n}"} for n in range(3) for role in ("user", "assistant")]
+    opening = [{"role": "system", "content": "s"}]
+    problems = [p | {"prompt": [*opening, *turns, *p["prompt"]]} for p in PROBLEMS * 10]
+    chosen = ALL | {"examples": {"least": 1, "every": 3}}
+    found = training_problems(problems, chosen, 0)
+    assert found == training_problems(problems, chosen, 0) != training_problems(problems, chosen, 1)
+    drawn = []
+    for i, (problem, before) in enumerate(zip(found, problems, strict=True)):
+        assert problem | {"prompt": before["prompt"]} == before
+        first, *shown, question = problem["prompt"]
+        assert [first] == opening and question == before["prompt"][-1]
+        assert [turn["role"] for turn in shown] == ["user", "assistant"] * (len(shown) // 2)
+        numbers = [turn["content"] for turn in shown]
+        assert numbers[::2] == numbers[1::2] and len(set(numbers)) == len(shown) // 2
+        drawn.append(tuple(numbers[::2]))
+        assert i % 3 == 0 or drawn[-1] == drawn[-2]
+    assert {len(order) for order in drawn} == {1, 2, 3} and len(set(drawn)) > 10
+    with pytest.raises(SystemExit, match="least is 4, and prompt.examples has 3: lower it"):
+        training_problems(problems, ALL | {"examples": {"least": 4, "every": 1}}, 0)
+    assert training_problems(PROBLEMS, ALL | {"examples": {"least": 0, "every": 1}}, 0) == PROBLEMS
 
 
 def judged(completion, right):
