@@ -37,12 +37,13 @@ def arguments(train):
 
 
 def with_some_examples(problems, examples, seed):
-    """The problems with some of their prompt's worked examples, at least `least`, at random in number and order.
+    """The problems with some of their prompt's worked examples, at least `least`, drawn at random and in random order.
 
-    What is learned from one prompt is partly lost with another one. Each `every` problems share a draw, so that a step
-    still computes the beginning of its prompts once. `examples` is the section `train.problems.examples`.
+    What is learned from one prompt is partly lost with another one. Every number of examples comes equally often. Each
+    `every` problems share a draw, so that a step still computes the beginning of its prompts once. `examples` is the
+    section `train.problems.examples`.
     """
-    draw, found = random.Random(seed), []
+    draw, numbers, found = random.Random(seed), [], []
     for i, problem in enumerate(problems):
         chat = problem["prompt"]
         first = int(chat[0]["role"] == "system")
@@ -53,7 +54,9 @@ def with_some_examples(problems, examples, seed):
                 "lower it, or add examples"
             )
         if i % examples["every"] == 0:
-            chosen = draw.sample(range(len(pairs)), draw.randint(examples["least"], len(pairs)))
+            possible = range(examples["least"], len(pairs) + 1)
+            numbers = numbers or draw.sample(possible, len(possible))
+            chosen = draw.sample(range(len(pairs)), numbers.pop())
         turns = [turn for pair in chosen for turn in pairs[pair]]
         found.append(problem | {"prompt": [*chat[:first], *turns, chat[-1]]})
     return found
