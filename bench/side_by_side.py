@@ -31,6 +31,7 @@ PARTS = ("step", "evaluation", "planning", "growth")
 
 def made_trainer(run, side, steps):
     """A GRPOTrainer of a run's settings for so many steps: as the stage makes it, or as TRL's examples do."""
+    import tasks
     from backends.decoding import inherit_nothing, stop_tokens
     from backends.determinism import fix
     from backends.tokenizer import load_tokenizer
@@ -46,7 +47,8 @@ def made_trainer(run, side, steps):
     problems = training_problems(read_jsonl(run / f"data/{config['task']}/train.jsonl"), settings["problems"], 0)
     own = {"output_dir": tempfile.mkdtemp(), "seed": 0, "data_seed": 0, "logging_steps": 1, "report_to": []}
     own["save_strategy"] = "no"
-    training = Training(settings, prompt, config["rewards"], 0, problems, None, model, own)
+    answer = tasks.load(config["tasks"][config["task"]]).answer
+    training = Training(settings, prompt, config["rewards"], 0, problems, None, model, own, answer)
     if side == "here":
         chats = [problem["prompt"] for problem in problems]
         policy, tokenizer, extra = load(model, chats, settings, prompt, Path(own["output_dir"]))
@@ -61,7 +63,7 @@ def made_trainer(run, side, steps):
     from transformers import AutoModelForCausalLM
     from trl import GRPOConfig, GRPOTrainer
 
-    functions, weights = reward_functions(config["rewards"], prompt, 0, deque(maxlen=1))
+    functions, weights = reward_functions(config["rewards"], prompt, 0, deque(maxlen=1), answer)
     rows = [{key: problem[key] for key in ("prompt", "answer", "steps")} for problem in problems]
     return GRPOTrainer(
         model=AutoModelForCausalLM.from_pretrained(model, dtype=settings["dtype"]),
@@ -169,8 +171,8 @@ def steps_of(args, run):
 
 def evaluations_of(args, run):
     """Problems a second of both sides, and how many answers they extract alike."""
+    import tasks
     from lm_eval_parity import harness
-    from reasoning.answer import EXTRACTORS
     from stage.files import read_json
 
     config, here = read_json(run / "config.json"), [apart(run, "evaluate", args.limit) for _ in range(args.repeat)]
@@ -183,9 +185,12 @@ def evaluations_of(args, run):
             theirs = harness(of, folder)
             seconds[size] = time.monotonic() - start
     best, mine = min(seconds, key=seconds.get), statistics.median(each["seconds"] for each in here)
-    texts = here[0]["completions"]
+    texts, extractors = here[0]["completions"], tasks.load(config["tasks"][task]).answer.EXTRACTORS
     alike = {
-        name: sum(EXTRACTORS[name](texts[i], config["prompt"]) == values[name][1] for i, values in theirs.items())
+        name: sum(
+            (extractors[name](texts[i], config["prompt"]["answer"]) or "[invalid]") == values[name][1]
+            for i, values in theirs.items()
+        )
         for name in ("strict", "flexible")
     }
     return {
