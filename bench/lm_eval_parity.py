@@ -31,6 +31,7 @@ def harness(args, folder):
             *("--fewshot_as_multiturn", "--log_samples", "--output_path", folder),
         ],
         check=True,
+        stdout=sys.stderr,  # its own table
         env=os.environ | {"HF_HUB_OFFLINE": "1"},
     )
     found = {}
