@@ -236,6 +236,7 @@ def svg(figure):
     """The figure as an SVG element for a page."""
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Date": None})
+    pyplot.close(figure)  # which pyplot would keep; it can still be saved
     return out.getvalue()[out.getvalue().index("<svg") :]
 
 
@@ -243,4 +244,5 @@ def pdf(figure):
     """The figure as a PDF file's bytes."""
     out = io.BytesIO()
     figure.savefig(out, format="pdf", metadata={"CreationDate": None})
+    pyplot.close(figure)
     return out.getvalue()

@@ -36,13 +36,10 @@ def completions(results, policy):
 
 def live_page(template, results, seconds):
     """The page as HTML, which a browser loads again every so many seconds."""
-    from matplotlib import pyplot
-
     from reporting.figures import curves, svg
 
     rows = logged(results)
     figure = svg(curves(None, rows)) if rows else None
-    pyplot.close("all")
     return fill(
         template,
         run=results.name,
