@@ -48,11 +48,6 @@ def with_some_examples(problems, examples, seed):
         chat = problem["prompt"]
         first = int(chat[0]["role"] == "system")
         pairs = [chat[at : at + 2] for at in range(first, len(chat) - 1, 2)]
-        if examples["least"] > len(pairs):
-            raise SystemExit(
-                f"error: train.problems.examples.least is {examples['least']}, and prompt.examples has {len(pairs)}: "
-                "lower it, or add examples"
-            )
         if i % examples["every"] == 0:
             possible = range(examples["least"], len(pairs) + 1)
             numbers = numbers or draw.sample(possible, len(possible))

@@ -278,6 +278,7 @@ def test_two_overlays(checkout):
         ("arms: {é: {}}", "an arm is named in letters"),
         ("arms: {one: {}, One: {}}", "is there twice, or in another case"),
         ("controls: {arms: {grpo: {}}}", "config: arms, controls.arms and sweep: grpo is there twice"),
+        ("train: {problems: {examples: {least: 6, every: 1}}}", "prompt.examples has 5: lower it, or add examples"),
     ],
 )
 def test_words_that_are_read_as_something_else(checkout, text, says):

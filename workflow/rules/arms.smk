@@ -119,6 +119,12 @@ def check_arms():
             raise WorkflowError(
                 f"config: arm {arm}: train.teacher is for train.trainer sft: set the one, or not the other"
             )
+        shown = definitions("scripts/reasoning/overrides.py")["of_task"](config, "prompt", config["task"])["examples"]
+        if (examples := train["problems"]["examples"]) and examples["least"] > len(shown):
+            raise WorkflowError(
+                f"config: arm {arm}: train.problems.examples.least is {examples['least']}, and prompt.examples has "
+                f"{len(shown)}: lower it, or add examples"
+            )
         if train["select"] != config["train"]["select"]:
             raise WorkflowError(f"config: arm {arm}: train.select is the same for all arms: state it outside arms")
         needs[arm] = merges.get(arm) or {train["start"], train["teacher"]} - {None, "base"}
