@@ -98,7 +98,7 @@ def main(args):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", required=True, help="the whole config, as JSON")
+    parser.add_argument("--config", required=True, help="the run's config, without its controls, as JSON")
     parser.add_argument("--train-config", required=True, help="the config section `train` of the arm, as JSON")
     parser.add_argument("--rewards-config", required=True, help="the config section `rewards` of the arm, as JSON")
     parser.add_argument("--command", required=True, help="the command that reproduces these numbers in a clean clone")

@@ -15,6 +15,12 @@ def trained_policies(config, controls=False):
     return [f"{arm}-seed{seed}" for arm in arms for seed in (controls and arms[arm].get("seeds")) or seeds]
 
 
+def without_controls(config):
+    """The config without what only `snakemake controls` reads: the controls, and arms' own seeds."""
+    arms = {arm: {key: value for key, value in of.items() if key != "seeds"} for arm, of in config["arms"].items()}
+    return {key: value for key, value in config.items() if key != "controls"} | {"arms": arms}
+
+
 def policies_on(config, task, controls=False):
     """The trained policies that are evaluated on a task: all, or those of the arms and seeds that it has `only`."""
     only = config["tasks"][task].get("only", {})

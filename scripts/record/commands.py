@@ -9,7 +9,7 @@ import shlex
 from pathlib import Path
 
 from reasoning.overrides import of_task, own_settings, with_implied_tasks
-from reasoning.policies import arm_of, seed_of
+from reasoning.policies import arm_of, seed_of, without_controls
 from reasoning.training import of_trainer
 from stage.files import read_json, sha256
 
@@ -96,6 +96,8 @@ def check_command(job, config, folder):
         expected = by_config(config, flag, policy, task)
         if expected is not None and len(words) == 1:
             found = words[0] if isinstance(expected, str) else json.loads(words[0])
+            if flag == "config" and policy:  # a package's; in earlier records it has the controls too
+                found, expected = without_controls(found), without_controls(expected)
             yield from mismatches(found, expected, f"jobs.{output}: --{flag}", "by the config")
     if policy:
         named = {name for word in sum(stated.values(), []) if word.startswith(folder) for name in POLICY.findall(word)}

@@ -68,7 +68,7 @@ rule package_model:
     resources:
         **asks("package_model"),
     params:
-        config=settings(),
+        config=settings_of_run(),
         train=arm_settings("train"),
         rewards=arm_settings("rewards"),
         command=command("run-config.json"),

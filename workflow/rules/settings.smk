@@ -75,6 +75,12 @@ def settings(*keys):
     return lambda wildcards: text
 
 
+def settings_of_run():
+    """The config without what only `controls` reads, so that more seeds or controls change no package."""
+    text = argument(definitions("scripts/reasoning/policies.py")["without_controls"](config))
+    return lambda wildcards: text
+
+
 def task_settings(wildcards):
     """The settings of the task in the path that its jobs are given."""
     return argument(definitions("scripts/reasoning/overrides.py")["own_settings"](RUN["tasks"][wildcards.task]))
