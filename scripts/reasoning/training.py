@@ -85,12 +85,17 @@ def training_problems(problems, chosen, seed):
     return [problem | {"answer": wrong(i), "steps": []} for i, problem in enumerate(problems)]
 
 
+def demonstration(problem, completion):
+    """`{id, prompt, answer, completion}`, and the `facts` of a task that judges answers by them."""
+    kept = {key: problem[key] for key in ("id", "prompt", "answer", "facts") if key in problem}
+    return kept | {"completion": completion}
+
+
 def worked_solutions(problems, template):
-    """A demonstration for each problem, `{id, prompt, answer, completion}`: its solution as `template` writes it."""
+    """A demonstration for each problem: its solution as `template` writes it."""
     return [
-        {key: problem[key] for key in ("id", "prompt", "answer")}
-        | {"completion": template.replace("{solution}", problem["solution"]).replace("{answer}", problem["answer"])}
-        for problem in problems
+        demonstration(one, template.replace("{solution}", one["solution"]).replace("{answer}", one["answer"]))
+        for one in problems
     ]
 
 
@@ -106,7 +111,7 @@ def right_completions(problems, samples):
         for name, completions in of_problem.items()
     }
     found = [
-        {key: problem[key] for key in ("id", "prompt", "answer")} | {"completion": right[problem["id"]][turn]}
+        demonstration(problem, right[problem["id"]][turn])
         for turn in range(max(map(len, right.values()), default=0))
         for problem in problems
         if turn < len(right.get(problem["id"], []))

@@ -8,10 +8,12 @@ from importlib.util import find_spec
 
 import pytest
 from reasoning.formatting import format_problem
+from reasoning.training import right_completions, worked_solutions
 from sources import fetch
 from sources.reasoning_gym import parse
 from stage.files import read_jsonl, sha256
 from tasks import load
+from trainers.sft import require_right
 
 needs_package = pytest.mark.skipif(find_spec("reasoning_gym") is None, reason="needs the packages of envs/gym.txt")
 PROMPT = {"system": "", "examples": [], "answer": "<answer>([^<]*)</answer>", "format": ".*"}
@@ -59,6 +61,24 @@ def test_problems_and_their_judge(tmp_path, dataset):
         assert task.answer.equal(problem["answer"], problem["answer"], problem["facts"]) == 1.0
         assert task.answer.equal("nonsense", problem["answer"], problem["facts"]) < 0.5
         assert task.answer.equal(None, problem["answer"], problem["facts"]) == 0.0
+
+
+@needs_package
+def test_answers_to_imitate(tmp_path):
+    """Fine-tuning holds what it imitates to the data set's scorer, which needs the problem's facts."""
+    fetch("reasoning_gym://chain_sum?train=4", tmp_path, "dataset")
+    task = load({"module": "reasoning_gym"})
+    problems = [
+        format_problem(record, f"train-{i}", PROMPT, task) | {"solution": ""}
+        for i, record in enumerate(read_jsonl(tmp_path / "train.jsonl"))
+    ]
+    prompt, template = PROMPT | {"prefill": ""}, "<answer>{answer}</answer>"
+    require_right(worked_solutions(problems, template), prompt, task.answer)
+    samples = [{"id": one["id"], "completion": f"<answer>{one['answer']}", "correct": {"strict": 1}} for one in problems]
+    require_right(right_completions(problems, samples), prompt, task.answer)
+    wrong = [one | {"answer": "1000"} for one in worked_solutions(problems, template.replace("{", "1{"))]
+    with pytest.raises(SystemExit, match="make train.solution and prompt.answer agree"):
+        require_right(wrong, prompt, task.answer)
 
 
 @needs_package
