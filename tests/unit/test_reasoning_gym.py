@@ -66,19 +66,16 @@ def test_problems_and_their_judge(tmp_path, dataset):
 @needs_package
 def test_answers_to_imitate(tmp_path):
     """Fine-tuning holds what it imitates to the data set's scorer, which needs the problem's facts."""
-    fetch("reasoning_gym://chain_sum?train=4", tmp_path, "dataset")
-    task = load({"module": "reasoning_gym"})
-    problems = [
-        format_problem(record, f"train-{i}", PROMPT, task) | {"solution": ""}
-        for i, record in enumerate(read_jsonl(tmp_path / "train.jsonl"))
-    ]
-    prompt, template = PROMPT | {"prefill": ""}, "<answer>{answer}</answer>"
-    require_right(worked_solutions(problems, template), prompt, task.answer)
-    samples = [{"id": one["id"], "completion": f"<answer>{one['answer']}", "correct": {"strict": 1}} for one in problems]
-    require_right(right_completions(problems, samples), prompt, task.answer)
-    wrong = [one | {"answer": "1000"} for one in worked_solutions(problems, template.replace("{", "1{"))]
+    fetch("reasoning_gym://chain_sum?train=4&test=1", tmp_path, "dataset")
+    task, prompt = load({"module": "reasoning_gym"}), PROMPT | {"prefill": ""}
+    records = enumerate(read_jsonl(tmp_path / "train.jsonl"))
+    problems = [format_problem(record, f"train-{i}", PROMPT, task) | {"solution": ""} for i, record in records]
+    found = worked_solutions(problems, "<answer>{answer}</answer>")
+    require_right(found, prompt, task.answer)
+    samples = [{"id": one["id"], "completion": one["completion"], "correct": {"strict": 1}} for one in found]
+    assert right_completions(problems, samples) == found
     with pytest.raises(SystemExit, match="make train.solution and prompt.answer agree"):
-        require_right(wrong, prompt, task.answer)
+        require_right(worked_solutions(problems, "<answer>1{answer}</answer>"), prompt, task.answer)
 
 
 @needs_package
