@@ -1,12 +1,14 @@
 # What an arm is: its settings, the model that it starts from, and the teacher that it imitates.
 import copy
 import graphlib
+from functools import cache
 
 from snakemake.utils import update_config
 
 
+@cache
 def settings_of(arm, section):
-    """A section of the config with the overrides of an arm."""
+    """A section of the config with the overrides of an arm, which nobody changes."""
     value = copy.deepcopy(config[section])
     arm = definitions("scripts/reasoning/policies.py")["settings_arm"](ARMS, arm)
     update_config(value, copy.deepcopy(ARMS[arm].get(section, {})))

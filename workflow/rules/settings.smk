@@ -1,4 +1,5 @@
 # What the rules are given of the config, as values that Snakemake can compare, and the command that repeats a run.
+import gc
 import hashlib
 import os
 import shlex
@@ -29,6 +30,7 @@ def compare_without_pandas():
 
 
 compare_without_pandas()
+gc.set_threshold(100_000)  # a plan's objects stay to its end: by default, a sixth of its time is a search for garbage
 
 
 def argument(value):
