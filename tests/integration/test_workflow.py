@@ -115,6 +115,21 @@ def test_an_arm_overrides_what_it_names(checkout):
     assert f"--rewards-config '{expected}'" in (process.stdout + process.stderr).replace('\\"', '"')
 
 
+def test_arms_of_an_overlay(checkout):
+    """They take the place of the default's, also in a run that is given its whole config; overlays add up."""
+    checkout.write(arms={"cold": {"train": {"trainer": "sft"}}}, arm="cold")
+    assert checkout.planned()["train"] == 1
+    (checkout.folder / "more.yaml").write_text("arms: {grpo: {train: {start: cold}}}\n")
+    process = checkout.snakemake("more.yaml", "--dry-run", "--quiet", "rules")
+    assert re.search(r"^train +2$", process.stdout + process.stderr, re.MULTILINE), process.stdout + process.stderr
+    assert checkout.planned("--config", "arms={cold: {}}")["train"] == 1
+    process = checkout.snakemake("--dry-run", "--printshellcmds")
+    given = max(re.findall(r"--config '([^']*)'", process.stdout + process.stderr), key=len)
+    checkout.settings = json.loads(given)
+    checkout.write()
+    assert checkout.planned()["train"] == 1
+
+
 RULES = {path.name: path.read_text() for path in sorted(Path("workflow/rules").glob("*.smk"))}
 
 

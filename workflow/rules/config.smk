@@ -6,10 +6,19 @@ from snakemake.utils import update_config, validate
 
 
 def completed(given):
-    """The package's defaults, overridden by the settings of the user, an overlay or an importing workflow."""
+    """The package's defaults, overridden by the settings of the user, an overlay or an importing workflow.
+
+    Arms that are given take the place of the default's.
+    """
     values = read_yaml("config/config.yaml")
     update_config(values, copy.deepcopy(given))
-    return values
+    return values | {key: copy.deepcopy(given[key]) for key in ("arms",) if key in given}
+
+
+def with_own_arms(merged):
+    """The config as Snakemake merged it, with the arms of the overlays alone if they have any."""
+    overlay = {} if workflow.modifier.namespace else workflow.config_settings.overwrite_config
+    return merged | {key: overlay[key] for key in ("arms",) if key in overlay}
 
 
 def explain(error):
@@ -174,7 +183,7 @@ def with_defaults(given):
     return values
 
 
-config = completed(config)
+config = completed(with_own_arms(config))
 check_config()
 find_users_files()
 config = with_defaults(config)
