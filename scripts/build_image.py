@@ -60,9 +60,9 @@ def push(tag, repository, scratch):
 
 
 def main(args):
-    require("podman", *(["apptainer"] if args.push is None else []))
     if args.push == "":
         raise SystemExit("error: IMAGE_REPOSITORY is not set: give <registry>/<owner>/<name>, without a tag")
+    require("podman", *(["apptainer"] if args.push is None else []))
     args.image.parent.mkdir(exist_ok=True)
     settings = yaml.safe_load(read_text(args.images))[args.environment]
     require_space(args.image, int(settings["disk_gb"] * 1e9))

@@ -189,6 +189,11 @@ def test_a_folder_holds_one_model(tmp_path, files, ok):
         ({"train": {"backend": "unsloth"}}, "config: train: backend unsloth trains on one GPU"),
         ({"train": {"load_in_4bit": True, "grpo": {"use_vllm": True}}}, "config: train: backend trl cannot keep"),
         ({"train": {"grpo": {"fsdp": True}}}, "config: train: FSDP divides a model of 16 or 32 bit among GPUs"),
+        ({"arms": {"grpo": {"train": {"processes": 2}}}}, "config: grpo: train.processes is the same for all arms"),
+        (
+            {"sweep": {"device": {"gpu": {"train": {"grpo": {"use_cpu": False}}}}}},
+            "train.grpo.use_cpu is the same for all arms: state it outside arms and sweep",
+        ),
     ],
 )
 def test_config(checkout, change, says):
@@ -298,7 +303,7 @@ def both(method="cat", adapters=("grpo", "cold"), **more):
 @pytest.mark.parametrize(
     ("arms", "says"),
     [
-        (both(adapters=("grpo", "sft")), "names sft, and may name grpo"),
+        (both(adapters=("grpo", "sft")), "names sft, and may name both, cold, grpo"),
         (both(adapters=("grpo", "both")), "merge themselves: both <- both"),
         (both(adapters=("grpo",)), "at least two arms with the weight of each"),
         (both("mean"), "merge_of.method"),

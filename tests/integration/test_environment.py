@@ -72,6 +72,10 @@ def test_another_environment(checkout):
     output = process.stdout + process.stderr
     assert process.returncode != 0 and "error: run tiny asks for environment gpu, and" in output, output
     assert "make gpu" in output and not (checkout.folder / "results/tiny").exists()
+    # An image is built without the packages, on a machine without a GPU too.
+    process = checkout.snakemake("--", "push_image", IMAGE_REPOSITORY="")
+    output = process.stdout + process.stderr
+    assert process.returncode != 0 and "error: IMAGE_REPOSITORY is not set" in output, output
 
 
 def test_notebook(rerun, monkeypatch):

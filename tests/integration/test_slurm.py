@@ -1,6 +1,7 @@
 """The tiny run through Slurm: what is submitted, and how it goes on after lost jobs, time limits and kills."""
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -14,8 +15,6 @@ import pytest
 from conftest import ROOT
 
 IMAGES = sorted((ROOT / "containers").glob("cpu-*.sif"))
-# In the image, jobs start far more slowly: only if SLURM_CONTAINERS asks for it.
-CONTAINERS = bool(os.environ.get("SLURM_CONTAINERS") and IMAGES and shutil.which("apptainer"))
 ADAPTER = "results/tiny/adapters/grpo-seed0"
 HASHED = (f"{ADAPTER}/adapter_model.safetensors", "results/tiny/training/grpo-seed0/history.csv")
 # One machine without a database is asked more often, and without the image, rules run in this environment.
@@ -27,7 +26,8 @@ OPTIONS += [
     "--seconds-between-status-checks",
     "1",
 ]
-OPTIONS += [] if CONTAINERS else ["--software-deployment-method", "env-modules"]
+# In the image, jobs start far more slowly, so that one test has to do.
+HERE = ["--software-deployment-method", "env-modules"]
 
 
 def slurm_runs():
@@ -41,13 +41,13 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def command(checkout, *arguments):
-    return ["snakemake", "--configfile", "tiny.yaml", *OPTIONS, *arguments], {"cwd": checkout.folder}
+def command(checkout, *arguments, deployment=HERE):
+    return ["snakemake", "--configfile", "tiny.yaml", *OPTIONS, *deployment, *arguments], {"cwd": checkout.folder}
 
 
-def call(checkout, *arguments):
+def call(checkout, *arguments, **deployment):
     """Run snakemake through Slurm; returns `(exit status, output)`."""
-    words, where = command(checkout, *arguments)
+    words, where = command(checkout, *arguments, **deployment)
     process = subprocess.run(words, **where, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     return process.returncode, process.stdout
 
@@ -108,8 +108,6 @@ def whole(tmp_path_factory, tiny_model):
     from conftest import Checkout
 
     checkout = Checkout(tmp_path_factory.mktemp("slurm") / "checkout", tiny_model)
-    if CONTAINERS:
-        os.link(IMAGES[-1], checkout.folder / "containers" / IMAGES[-1].name)
     checkout.settings["train"]["grpo"]["max_steps"] = 30
     checkout.settings["checkpoints"] = {"steps": 1, "minutes": 0}
     checkout.write()
@@ -176,13 +174,24 @@ def test_killed_snakemake(whole, tmp_path):
 
 
 def test_gpus(checkout):
-    """In a run for a GPU a job asks for the GPUs that it uses, however many a training has."""
+    """In a run for a GPU a job asks for the GPUs that it uses, however many a training has, and for one node."""
     checkout.settings["train"]["grpo"]["use_cpu"] = False
     checkout.settings["train"]["processes"] = 2
     checkout.write(resources={"evaluate": {"mem_mb": 2000, "runtime": 7}})
-    if CONTAINERS:
-        os.link(IMAGES[-1], checkout.folder / "containers" / IMAGES[-1].name)
     status, output = call(checkout, "--", "results/tiny/eval/word_problems/base/metrics.json")
     assert status == 0, output
     (line,) = submitted(output)["evaluate"]
-    assert " --gpus=1" in line and " -t 7 " in line and " --mem 2000 " in line
+    assert " --gpus=1" in line and " --nodes=1" in line and " -t 7 " in line and " --mem 2000 " in line
+    status, output = call(checkout, "--retries", "0", "--", ADAPTER)  # which fails: the GPUs are GPUs in name
+    (line,) = submitted(output)["train"]
+    assert status != 0 and " --gpus=2" in line and " --nodes=1" in line, output
+
+
+@pytest.mark.skipif(not (IMAGES and shutil.which("apptainer")), reason="no Apptainer or no image: .ci/run makes both")
+def test_in_the_image(checkout):
+    """The profile as it is: every job a Slurm job in the pinned image."""
+    os.link(IMAGES[-1], checkout.folder / "containers" / IMAGES[-1].name)
+    metrics = "results/tiny/eval/word_problems/base/metrics.json"
+    status, output = call(checkout, "--", metrics, deployment=[])
+    assert status == 0 and "evaluate" in submitted(output), output
+    assert json.loads((checkout.folder / metrics).read_text())["environment"]["image"] == IMAGES[-1].name

@@ -94,12 +94,17 @@ def check_merge_of(arm):
         raise WorkflowError(f"config: arm {arm}: PEFT merges adapters without {unfit[0]} only: set it to false")
 
 
+# Of section `train`, what the rules read before they know the arm.
+OF_ALL_ARMS = ("backend", "processes", "select", "threads")
+
+
+def of_machine(train):
+    """Whether an arm trains on another device than the run, as a list of the key that says so."""
+    return ["grpo.use_cpu"] if train["grpo"]["use_cpu"] != config["train"]["grpo"]["use_cpu"] else []
+
+
 def check_arms():
-    """Stop on an arm that starts from, imitates or merges what is not there or itself, or if the claims have no arm."""
-    if config["arm"] not in config["arms"]:
-        raise WorkflowError(
-            f"config: arm is {config['arm']}, and arms has {', '.join(config['arms'])}: name one of them"
-        )
+    """Stop on an arm that starts from, imitates or merges what is not there or itself."""
     merges = {arm: {*ARMS[arm]["merge_of"]["adapters"]} for arm in ARMS if "merge_of" in ARMS[arm]}
     for arm, parts in merges.items():
         if unknown := sorted(parts - ARMS.keys()):
@@ -127,8 +132,10 @@ def check_arms():
                 f"config: arm {arm}: train.problems.examples.least is {examples['least']}, and prompt.examples has "
                 f"{len(shown)}: lower it, or add examples"
             )
-        if train["select"] != config["train"]["select"]:
-            raise WorkflowError(f"config: arm {arm}: train.select is the same for all arms: state it outside arms")
+        if own := [key for key in OF_ALL_ARMS if train[key] != config["train"][key]] + of_machine(train):
+            raise WorkflowError(
+                f"config: {arm}: train.{own[0]} is the same for all arms: state it outside arms and sweep"
+            )
         needs[arm] = merges.get(arm) or {train["start"], train["teacher"]} - {None, "base"}
         if needs[arm] and SWEEP:
             raise WorkflowError(

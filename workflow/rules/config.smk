@@ -30,7 +30,8 @@ def explain(error):
         others = [key for key in error.instance if not any(re.search(pattern, key) for pattern in patterns)]
         unknown = ", ".join(sorted(set(others) - known))
         return f"config: {where} has no key {unknown}; it has {', '.join(sorted(known))}"
-    return f"config: {where}: {error.schema.get('hint', error.message)} (given: {json.dumps(error.instance)})"
+    given = "" if isinstance(error.instance, dict) else f" (given: {json.dumps(error.instance)})"
+    return f"config: {where}: {error.schema.get('hint', error.message)}{given}"
 
 
 def trained_policies(scope=""):
@@ -136,10 +137,6 @@ def check_config():
                 f"config: task {task} is for evaluation alone and has no {needed} split: state its size.train and dev, "
                 "or use another task"
             )
-    for task in config["evaluate_on"]:
-        check_only(task)
-    if both := sorted({*config["evaluate_on"]} & {*config["baselines"]}):
-        raise WorkflowError(f"config: baselines: {', '.join(both)} is in evaluate_on, which has the base model too")
     for section, names in (
         ("tasks", [*config["tasks"]]),
         ("arms, controls.arms and sweep", [*config["arms"], *config["controls"]["arms"], *sweep()]),
@@ -147,6 +144,14 @@ def check_config():
         for name in names:
             if [other.lower() for other in names].count(name.lower()) > 1:
                 raise WorkflowError(f"config: {section}: {name} is there twice, or in another case: rename one of them")
+    if config["arm"] not in config["arms"]:
+        raise WorkflowError(
+            f"config: arm is {config['arm']}, and arms has {', '.join(config['arms'])}: name one of them"
+        )
+    for task in config["evaluate_on"]:
+        check_only(task)
+    if both := sorted({*config["evaluate_on"]} & {*config["baselines"]}):
+        raise WorkflowError(f"config: baselines: {', '.join(both)} is in evaluate_on, which has the base model too")
     repo_id, count = config["hub"]["repo_id"], len(trained_policies())
     if repo_id and count > 1 and "{policy}" not in repo_id:
         raise WorkflowError(f"config: hub.repo_id names one repository for {count} policies: put {{policy}} into it")

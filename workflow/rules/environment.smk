@@ -65,8 +65,10 @@ def require_gpu():
 def require_environment():
     """Stop before the first job if the Makefile installed other packages here than those of the config's environment.
 
-    It leaves a file of the environment's name in the folder of this Python.
+    It leaves a file of the environment's name in the folder of this Python. Images are built without these packages.
     """
+    if len(planned(rules.build_image) + planned(rules.push_image)) == len([*workflow.dag.needrun_jobs()]):
+        return
     known = [path.stem for path in Path(ROOT, "envs").glob("*.in")]
     made = [name for name in sorted(known) if Path(sys.prefix, name).is_file()]
     if made and config["environment"] not in made and workflow.local_exec and not IMAGED:

@@ -54,6 +54,6 @@ rule push_image:
             --definition {params.definition:q} \
             --locks {params.locks:q} \
             --image {params.image:q} \
-            --push {params.to:q} \
+            --push={params.to:q} \
             2>{log:q}
         """

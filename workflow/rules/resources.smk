@@ -4,13 +4,15 @@
 def asks(rule, gpus=None):
     """`{mem_mb, runtime}` of a rule's jobs, in MB and minutes; each further attempt may use as much again.
 
-    In a run for a GPU also `gpu`: `gpus(wildcards)` on a cluster, which assigns them. On one machine all jobs see the
-    same GPUs, so they take turns: each asks for all.
+    In a run for a GPU also `gpu`: `gpus(wildcards)` on a cluster, which assigns them, all on one of its nodes, where
+    the processes of a training find each other. On one machine all jobs see the same GPUs, so they take turns: each
+    asks for all.
     """
     amounts = config["resources"]["other"] | config["resources"].get(rule, {})
     asked = {name: lambda wildcards, attempt, each=each: attempt * each for name, each in amounts.items()}
     if gpus and not config["train"]["grpo"]["use_cpu"]:
         asked["gpu"] = lambda wildcards: GPUS if workflow.local_exec else gpus(wildcards)
+        asked["nodes"] = 1
     return asked
 
 
