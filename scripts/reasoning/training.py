@@ -60,8 +60,8 @@ def with_some_examples(problems, examples, seed):
 def training_problems(problems, chosen, seed):
     """The problems that the training of a seed learns from, in its order; `chosen` is the section `train.problems`.
 
-    With `wrong_answers` each gets the answer of the next problem with another one, and no steps: what is learned from
-    such labels is not arithmetic.
+    With `wrong_answers` each gets the answer of the next problem with another one, and that problem's facts, but no
+    steps: what is learned from such labels is not arithmetic.
     """
     if chosen["shuffle"]:
         problems = random.Random(seed).sample(problems, len(problems))
@@ -80,9 +80,10 @@ def training_problems(problems, chosen, seed):
         raise SystemExit("error: train.problems.wrong_answers needs problems with different answers: use more of them")
 
     def wrong(i):
-        return next(answer for answer in answers[i + 1 :] + answers if answer != answers[i])
+        other = next(one for one in problems[i + 1 :] + problems if one["answer"] != answers[i])
+        return {key: other[key] for key in ("answer", "facts") if key in other}
 
-    return [problem | {"answer": wrong(i), "steps": []} for i, problem in enumerate(problems)]
+    return [problem | wrong(i) | {"steps": []} for i, problem in enumerate(problems)]
 
 
 def demonstration(problem, completion):

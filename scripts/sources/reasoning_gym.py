@@ -19,6 +19,17 @@ ADDRESS = re.compile(r"(?P<dataset>[a-z0-9_]+)\?(?P<query>[\w.=&-]+)")
 WRITE = "reasoning_gym://<dataset>?seed=<n>&test=<n>, and &train=<n> and options of the dataset if you need them"
 # What comes from a work under a licence that the package's own does not allow for.
 LEFT_OUT = {"gsm_symbolic": "CC BY-NC-ND 4.0", "acre": "GPL 3.0"}
+# The data sets whose scorers, as of version 0.1.25, only compare texts and numbers. Of the others some hand answers, or
+# what a record says of its problems, to eval or sympy, which would run what a policy wrote; some fail on odd answers.
+JUDGED = """
+ab aiw arc_1d base_conversion basic_arithmetic bf binary_alternation caesar_cipher calendar_arithmetic chain_sum
+circuit_logic color_cube_rotation count_bits count_primes course_schedule decimal_arithmetic decimal_chain_sum dice
+emoji_mystery family_relationships figlet_font futoshiki gcd isomorphic_strings knights_knaves largest_island lcm
+leg_counting letter_counting list_functions mahjong_puzzle maze mini_sudoku modulo_grid needle_haystack number_filtering
+number_sequence palindrome_generation path_star products ransom_note rectangle_count rotate_matrix rotten_oranges
+self_reference sentence_reordering simple_equations simple_geometry spell_backward string_manipulation string_splitting
+string_synthesis sudoku syllogism tsumego word_ladder word_sequence_reversal word_sorting zebra_puzzles
+""".split()
 INSTALL = "pip install --no-deps --require-hashes --requirement envs/gym.txt"
 
 # In a process with a fixed hash seed: some data sets iterate over sets of strings, and
@@ -44,6 +55,15 @@ print(json.dumps(list(found.values())))
 """
 
 
+def require_judged(dataset):
+    """Stop on a data set whose scorer may run the text that it judges, or that nobody has read."""
+    if dataset not in JUDGED:
+        raise SystemExit(
+            f"error: reasoning_gym: there is no data set {dataset} whose scorer only compares texts and numbers: use "
+            f"one of {', '.join(JUDGED)}"
+        )
+
+
 def parse(address):
     """`(dataset, {"seed", "train", "test"}, options)` of an address."""
     match = ADDRESS.fullmatch(address)
@@ -56,6 +76,7 @@ def parse(address):
             f"error: reasoning_gym://{address}: this data set is derived from a work under "
             f"{LEFT_OUT[match['dataset']]}, and is left out: use another"
         )
+    require_judged(match["dataset"])
     options = {key: json.loads(value) if json_value(value) else value for key, value in values.items()}
     return match["dataset"], {key: int(value) for key, value in counts.items()}, options
 

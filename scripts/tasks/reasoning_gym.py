@@ -2,6 +2,8 @@
 
 from functools import cache
 
+from sources.reasoning_gym import INSTALL, require_judged
+
 
 def problem(record):
     """The problem of a record; its family is the data set, and its scorer is given all of the record."""
@@ -16,15 +18,13 @@ def problem(record):
 @cache
 def scorer(dataset):
     """The function that scores a data set's answers."""
+    require_judged(dataset)
     try:
         from reasoning_gym.factory import get_score_answer_fn
     except ModuleNotFoundError as error:
         if error.name != "reasoning_gym":
             raise
-        raise SystemExit(
-            "error: this task is judged by the package reasoning_gym: pip install --no-deps --require-hashes "
-            "--requirement envs/gym.txt"
-        ) from None
+        raise SystemExit(f"error: this task is judged by the package reasoning_gym: {INSTALL}") from None
     return get_score_answer_fn(dataset)
 
 

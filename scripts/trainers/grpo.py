@@ -78,8 +78,21 @@ def log_kl(trainer, tokenizer, rollouts):
     trainer.add_callback(LogKL())
 
 
+def require_problems(training):
+    """Stop on fewer problems than a batch of completions is about: TRL would leave it out, and train on nothing."""
+    grpo = training.settings["grpo"]
+    steps = grpo.get("steps_per_generation", grpo["gradient_accumulation_steps"])
+    completions = grpo["per_device_train_batch_size"] * training.settings["processes"] * steps
+    if len(training.problems) < (asked := completions // grpo["num_generations"]):
+        raise SystemExit(
+            f"error: there are {len(training.problems)} problems to train on, and a batch is about {asked}: use more "
+            "problems, or lower train.grpo.gradient_accumulation_steps or per_device_train_batch_size"
+        )
+
+
 def for_backend(training):
     """The settings as a backend reads them."""
+    require_problems(training)
     return training.settings
 
 

@@ -189,6 +189,10 @@ def test_a_folder_holds_one_model(tmp_path, files, ok):
         ({"train": {"backend": "unsloth"}}, "config: train: backend unsloth trains on one GPU"),
         ({"train": {"load_in_4bit": True, "grpo": {"use_vllm": True}}}, "config: train: backend trl cannot keep"),
         ({"train": {"grpo": {"fsdp": True}}}, "config: train: FSDP divides a model of 16 or 32 bit among GPUs"),
+        (
+            {"arms": {"grpo": {"train": {"trainer": "sft", "teacher": "base", "problems": {"wrong_answers": True}}}}},
+            "config: arm grpo: train.problems.wrong_answers makes a teacher's right completions wrong",
+        ),
         ({"arms": {"grpo": {"train": {"processes": 2}}}}, "config: grpo: train.processes is the same for all arms"),
         (
             {"sweep": {"device": {"gpu": {"train": {"grpo": {"use_cpu": False}}}}}},

@@ -22,8 +22,11 @@ def test_the_worked_example(checkout):
     for name, text in files.items():
         (checkout.folder / "mine" / name).write_text(text)
     assert command.split() == ["snakemake", "--cores", "1", "--configfile", "mine/config.yaml"]
-    # The tests' model and two steps on it, of completions that need not look like answers.
+    # The tests' model and two steps on it of the page's batch, of completions that need not look like answers.
     checkout.settings = {key: checkout.settings[key] for key in ("model", "train", "merge", "eval")}
+    checkout.settings["train"] = {key: checkout.settings["train"][key] for key in ("lora",)} | {
+        "grpo": {"max_steps": 2}
+    }
     checkout.settings["prompt"] = {"format": "[^a-e]*"}
     checkout.write()
     targets = [
@@ -34,7 +37,7 @@ def test_the_worked_example(checkout):
     row = next(csv.DictReader((checkout.folder / targets[0]).open()))
     assert 0 < float(row["rewards/mine/rewards.py:brevity/mean"]) < 1
     metrics = json.loads((checkout.folder / targets[1]).read_text())
-    assert metrics["scores"].keys() == {"strict", "flexible"} and metrics["n"] == 4
+    assert metrics["scores"].keys() == {"strict", "flexible"} and metrics["n"] == 8
     assert "Which of these barks?\nA) a cat\nB) a dog\nC) a fish" in metrics["protocol"]["prompts"]["first"]
 
 

@@ -10,7 +10,7 @@ import pytest
 from reasoning.formatting import format_problem
 from reasoning.training import right_completions, worked_solutions
 from sources import fetch
-from sources.reasoning_gym import parse
+from sources.reasoning_gym import JUDGED, parse
 from stage.files import read_jsonl, sha256
 from tasks import load
 from trainers.sft import require_right
@@ -41,6 +41,54 @@ def test_what_its_licence_forbids_is_left_out():
         parse("gsm_symbolic?test=5")
 
 
+@pytest.mark.parametrize("dataset", ["countdown", "spiral_matrix", "no_such"])
+def test_a_scorer_that_runs_answers_is_left_out(dataset):
+    """Also if a record of somebody else names it."""
+    with pytest.raises(SystemExit, match=f"there is no data set {dataset} whose scorer only compares"):
+        parse(f"{dataset}?test=5")
+    facts = {"dataset": dataset, "question": "", "metadata": {}}
+    with pytest.raises(SystemExit, match=f"there is no data set {dataset} whose scorer only compares"):
+        load({"module": "reasoning_gym"}).answer.equal("1", "1", facts)
+
+
+ODD = [
+    "",
+    " ",
+    "9**9**9**9",
+    "1e999999999",
+    "9" * 5000,
+    "nan",
+    "-",
+    "1,2",
+    "[",
+    "{}",
+    "[[1",
+    "a=1",
+    "\n\n",
+    "\0",
+    "½",
+    "x " * 999,
+]
+
+
+@needs_package
+def test_odd_answers(tmp_path):
+    """Every scorer that is asked gives every text a score, and runs none."""
+    from reasoning_gym import create_dataset
+    from reasoning_gym.dataset import ProceduralDataset
+
+    found, odd = tmp_path / "found", [*ODD, f"__import__('pathlib').Path({str(tmp_path / 'found')!r}).touch()"]
+    task = load({"module": "reasoning_gym"})
+    for dataset in JUDGED:
+        own = create_dataset(dataset, seed=0, size=1)
+        entry = json.loads(json.dumps(own[0]))
+        facts = {"dataset": dataset, "question": entry["question"], "metadata": entry["metadata"]}
+        for answer in odd if type(own).score_answer is not ProceduralDataset.score_answer else odd[-1:]:
+            assert 0 <= task.answer.equal(answer, entry["answer"], facts) <= 1, (dataset, answer)
+        assert task.answer.equal(entry["answer"], entry["answer"], facts) == 1, dataset
+    assert not found.exists()
+
+
 def test_without_the_package(tmp_path, monkeypatch):
     (tmp_path / "reasoning_gym.py").write_text("raise ModuleNotFoundError(\"No module named 'reasoning_gym'\")")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))  # found before the package, if that is here
@@ -49,7 +97,7 @@ def test_without_the_package(tmp_path, monkeypatch):
 
 
 @needs_package
-@pytest.mark.parametrize("dataset", ["chain_sum", "simple_equations", "knights_knaves", "number_sorting", "syllogism"])
+@pytest.mark.parametrize("dataset", ["chain_sum", "simple_equations", "knights_knaves", "word_sorting", "syllogism"])
 def test_problems_and_their_judge(tmp_path, dataset):
     """Arithmetic, algebra, logic and algorithms: distinct questions, whose gold answers alone are right."""
     fetch(f"reasoning_gym://{dataset}?seed=1&train=12&test=8", tmp_path, "dataset")

@@ -8,6 +8,7 @@ from backends.decoding import stop_tokens
 from backends.tokenizer import load_tokenizer, token_ids
 from reasoning.training import arguments, of_trainer, right_completions, training_problems, worked_solutions
 from trainers import Training, trainer
+from trainers.grpo import for_backend
 from trainers.sft import require_right, tokenised
 
 CONFIG = yaml.safe_load(open("config/config.yaml"))
@@ -55,6 +56,9 @@ def test_wrong_answers():
     assert [p["id"] for p in found] == [p["id"] for p in PROBLEMS]
     assert all(a["answer"] != b["answer"] and not a["steps"] for a, b in zip(found, PROBLEMS, strict=True))
     assert [p["answer"] for p in found] == [p["answer"] for p in PROBLEMS[1:] + PROBLEMS[:1]]
+    told = [problem | {"facts": [problem["answer"]]} for problem in PROBLEMS]
+    found = training_problems(told, ALL | {"wrong_answers": True}, 0)
+    assert all(problem["facts"] == [problem["answer"]] for problem in found)
     with pytest.raises(SystemExit, match="needs problems with different answers"):
         training_problems(PROBLEMS[:1] * 2, ALL | {"wrong_answers": True}, 0)
 
@@ -84,6 +88,15 @@ def test_prompts_with_some_of_the_examples():
 
 def judged(completion, right):
     return {"completion": completion, "correct": {"strict": right, "flexible": True}}
+
+
+@pytest.mark.parametrize(("changes", "asked"), [({}, 6), ({"steps_per_generation": 4}, 12)])
+def test_as_many_problems_as_a_batch_is_about(changes, asked):
+    settings = TRAIN | {"grpo": TRAIN["grpo"] | changes}
+    training = Training(settings, PROMPT, None, 0, PROBLEMS[:asked], None, None, None, a_number)
+    assert for_backend(training) == settings
+    with pytest.raises(SystemExit, match=f"{asked - 1} problems to train on, and a batch is about {asked}"):
+        for_backend(training._replace(problems=PROBLEMS[: asked - 1]))
 
 
 def test_right_completions():

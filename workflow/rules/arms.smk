@@ -126,6 +126,11 @@ def check_arms():
             raise WorkflowError(
                 f"config: arm {arm}: train.teacher is for train.trainer sft: set the one, or not the other"
             )
+        if train["teacher"] and train["problems"]["wrong_answers"]:
+            raise WorkflowError(
+                f"config: arm {arm}: train.problems.wrong_answers makes a teacher's right completions wrong: set the "
+                "one, or not the other"
+            )
         shown = definitions("scripts/reasoning/overrides.py")["of_task"](config, "prompt", config["task"])["examples"]
         if (examples := train["problems"]["examples"]) and examples["least"] > len(shown):
             raise WorkflowError(
