@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -64,6 +65,12 @@ def test_zenodo_says_what_the_citation_says():
     for key in ("title", "version", "license", "keywords"):
         assert zenodo[key] == CITATION[key], key
     assert [creator["name"] for creator in zenodo["creators"]] == [author["name"] for author in CITATION["authors"]]
+
+
+def test_changelog_begins_with_the_version():
+    """A release takes its notes from there."""
+    text = (ROOT / "CHANGELOG.md").read_text()
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE)[0] == CITATION["version"]
 
 
 def test_lifemonitor_watches_what_is_tested_and_released():
