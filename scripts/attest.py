@@ -2,23 +2,36 @@
 
     python scripts/attest.py results/published/smollm2-135m-cpu --key ~/.ssh/id_ed25519
 
-It goes to attestations/<run>/, to be sent as a pull request, and names the record, the verdict on every score, the
-machine and its packages. `snakemake --cores 1 verify` reads it.
+It goes to attestations/<run>/, and names the record, the verdict on every score, the machine and its packages.
+`scripts/update_readme.py` counts it in README, if that shows the record. Send all as a pull request: `verify` reads it.
 """
 
 import argparse
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
-from record.attestations import key_of, statement
+from record.attestations import faults, key_of, statement
 from record.checksums import damage
-from record.fresh import judge_fresh
+from record.fresh import judge_fresh, stated
 from record.provenance import machine
 from record.signature import ssh_keygen
-from stage.files import remove, write_json
+from stage.files import read_json, remove, sha256, write_json
 from stage.screen import run, say
+
+
+def require_made(results, policy, tasks):
+    """Stop unless this folder of a run has the weights that it says it evaluated, and not only their evaluations."""
+    model, adapter = results / "models" / policy, results / "adapters" / policy
+    weights = {path.name: sha256(path) for path in model.glob("*.safetensors")}
+    made = weights or stated(results / "merge" / f"{policy}.json").get("weights")  # the model may be deleted after use
+    evaluated = [read_json(results / "eval" / task / policy / "metrics.json")["weights"] for task in tasks]
+    source = model if policy == "base" else adapter
+    if not any(source.glob("*.safetensors")) or any(of != made for of in evaluated):
+        raise SystemExit(
+            f"error: {policy} was not made here ({source} lacks what was evaluated): attest where the run was made"
+        )
 
 
 def main(args):
@@ -26,13 +39,15 @@ def main(args):
     if problems := damage(args.record):
         raise SystemExit(f"error: {problems[0]}: get the record again with git checkout {args.record}")
     verdicts = list(judge_fresh(args.record, results))
-    if not verdicts:
-        raise SystemExit(f"error: {results} has no scores of this run: make it with the record's command first")
-    for policy in sorted({score["address"].split("/")[2] for score in verdicts}):
-        made = results / ("models" if policy == "base" else "adapters") / policy
-        if not made.exists():
-            raise SystemExit(f"error: {policy} was not made here ({made} is missing): attest where the run was made")
     value = statement(args.record, verdicts, machine())
+    if wrong := faults(args.record, value):
+        raise SystemExit(f"error: {results} is not the whole run: {wrong[0]}: make it with the record's command first")
+    tasks = defaultdict(set)
+    for address in value["verdicts"]:
+        _, task, policy, _ = address.split("/")
+        tasks[policy].add(task)
+    for policy in sorted(policy for policy in tasks if "-step" not in policy):  # checkpoints' models are not kept
+        require_made(results, policy, sorted(tasks[policy]))
     digest = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
     path = args.attestations / args.record.name / f"{digest[:16]}.json"
     write_json(path, value)
@@ -43,16 +58,25 @@ def main(args):
     if key_of(path) is None:
         remove(path)
         reason = "there is no ssh-keygen here" if signed is None else " ".join(signed.stderr.split())
-        raise SystemExit(f"error: {args.key} did not sign the statement ({reason}): give a private SSH key as --key")
+        raise SystemExit(
+            f"error: {args.key} did not sign the statement ({reason}): give a private SSH key as --key, or the public "
+            "one of a key that ssh-agent holds"
+        )
     counts = Counter(value["verdicts"].values())
     found = ", ".join(f"{count} scores {verdict}" for verdict, count in sorted(counts.items()))
     say(f"{path}: {found}, signed with key {key_of(path)}")
+    say(f"if README shows this record, python scripts/update_readme.py {args.record} counts it there")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("record", type=Path, help="directory results/published/<run>")
-    parser.add_argument("--key", required=True, type=Path, help="the private SSH key to sign with")
+    parser.add_argument(
+        "--key",
+        required=True,
+        type=Path,
+        help="as for ssh-keygen -Y sign -f: a private SSH key, or the public one of a key that ssh-agent holds",
+    )
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of the runs")
     parser.add_argument("--attestations", type=Path, default=Path("attestations"), help="folder to write to")
     run(main, parser)

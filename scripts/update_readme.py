@@ -6,7 +6,7 @@ python scripts/update_readme.py results/published/smollm2-135m-cpu
 import argparse
 from pathlib import Path
 
-from record.attestations import read
+from record.attestations import read, unchecked
 from record.readme import BLOCK, block, scores_of
 from stage.files import read_text, write_text
 from stage.screen import run
@@ -18,6 +18,8 @@ def main(args):
     text = read_text(args.readme)
     if not BLOCK.search(text):
         raise SystemExit(f"error: {args.readme} lacks the marks '<!-- numbers: … -->' and '<!-- end of numbers -->'")
+    if unchecked(args.record, args.attestations):
+        raise SystemExit(f"error: {args.attestations} has signed statements: install ssh-keygen, which checks them")
     tasks = scores_of(args.record)
     numbers = block(args.record, args.template, tasks, read(args.record, args.attestations)[2]).strip()
     write_text(args.figure, svg(arms(tasks)))

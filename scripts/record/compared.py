@@ -1,6 +1,11 @@
 """Where two values differ, in words."""
 
 import math
+import re
+
+NUMBER = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
+NAMED = re.compile(r'(?<=id=")[\w-]+|(?<=#)[\w-]+')  # SVG names its parts after digests of what they look like
+NEAR = 0.02  # points of 1/72 inch
 
 
 def mismatches(published, recomputed, address, how="recomputed"):
@@ -21,3 +26,12 @@ def mismatches(published, recomputed, address, how="recomputed"):
     else:
         same = published == recomputed
     return [] if same else [f"{address}: published {published!r}, {how} {recomputed!r}"]
+
+
+def near(first, second):
+    """Whether two texts are the same but for numbers that differ by rounding."""
+    first, second = (NAMED.sub("", text) for text in (first, second))
+    if NUMBER.sub("", first) != NUMBER.sub("", second):
+        return False
+    pairs = zip(NUMBER.findall(first), NUMBER.findall(second), strict=True)
+    return all(a == b or math.isclose(float(a), float(b), abs_tol=NEAR) for a, b in pairs)

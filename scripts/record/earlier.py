@@ -10,6 +10,9 @@ from pathlib import Path
 from stage.files import read_json
 
 from record.layout import FORMAT
+from record.repository import git, is_clone
+
+NOT_RECOMPUTED = "NOT recomputed"
 
 
 def format_of(record):
@@ -17,17 +20,22 @@ def format_of(record):
     return read_json(record / "provenance.json").get("format", 1)
 
 
-def verify_by_own_code(record):
-    """`(wrong, words)` from the `verify.py` of the record's own commit: mismatches, and what it recomputed."""
-    made_at = read_json(record / "provenance.json")["commit"]
-    archive = subprocess.run(["git", "archive", "--format=zip", made_at, "scripts"], capture_output=True)
-    if archive.returncode:
+def check(record, config, results):
+    """`(wrong, said)` from the `verify.py` of the record's own commit: mismatches, and what it recomputed.
+
+    Without git, as from an archive, that code is not here, and this is said.
+    """
+    made_at, is_of = read_json(record / "provenance.json")["commit"], f"format {format_of(record)}"
+    if not is_clone():
+        return [], [f"{NOT_RECOMPUTED}: this is no clone, which has the code of commit {made_at[:12]} for {is_of}"]
+    archive = git("archive", "--format=zip", made_at, "scripts")
+    if archive is None:
         return [
-            f"{record} has format {format_of(record)}, this code reads {FORMAT}, and commit {made_at}, which made it, "
+            f"{record} has {is_of}, this code reads {FORMAT}, and commit {made_at}, which made it, "
             "is not here: run verify in a clone with the whole history"
-        ], "not recomputed"
+        ], [NOT_RECOMPUTED]
     with tempfile.TemporaryDirectory() as folder:
-        zipfile.ZipFile(io.BytesIO(archive.stdout)).extractall(folder)
+        zipfile.ZipFile(io.BytesIO(archive)).extractall(folder)
         records = Path(folder, "records")
         records.mkdir()
         (records / record.name).symlink_to(record.absolute())
@@ -36,4 +44,4 @@ def verify_by_own_code(record):
     lines = (found.stdout + found.stderr).replace(str(records), str(record.parent)).splitlines()
     (summary,) = [line.partition(": ")[2] for line in lines if line.startswith(f"{record}: ")] or [lines[-1]]
     wrong = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")] if found.returncode else []
-    return wrong, f"by the code of commit {made_at[:12]}, which made it: {summary}"
+    return wrong, [f"by the code of commit {made_at[:12]}, which made it: {summary}"]

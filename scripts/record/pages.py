@@ -1,6 +1,5 @@
 """The pages and figures of a record, made from its own data: `publish` writes one, `check` compares all."""
 
-import math
 import re
 import zlib
 from pathlib import Path
@@ -10,19 +9,15 @@ from reporting.page import page
 from stage.environment import versions
 from stage.files import read_json, read_text
 
-from record.attestations import read
+from record.compared import near
 from record.crate import crate_of
 from record.layout import JOBS, SCOPES, read_samples
-from record.readme import BLOCK, block, scores_of
 from record.trainings import histories
 
 # What draws figures: another version may place a label elsewhere.
 DRAWS = "matplotlib"
-NUMBER = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
-NAMED = re.compile(r'(?<=id=")[\w-]+|(?<=#)[\w-]+')  # SVG names its parts after digests of what they look like
 SVG = re.compile(r"<svg.*?</svg>", re.DOTALL)
 STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
-NEAR = 0.02  # points of 1/72 inch
 
 
 def drawn(record, results):
@@ -56,15 +51,6 @@ def page_of(record, scope, command, provenance=None):
         provenance=provenance,
     )
     return text, figures
-
-
-def near(first, second):
-    """Whether two texts are the same but for numbers that differ by rounding."""
-    first, second = (NAMED.sub("", text) for text in (first, second))
-    if NUMBER.sub("", first) != NUMBER.sub("", second):
-        return False
-    pairs = zip(NUMBER.findall(first), NUMBER.findall(second), strict=True)
-    return all(a == b or math.isclose(float(a), float(b), abs_tol=NEAR) for a, b in pairs)
 
 
 def strokes(pdf):
@@ -114,26 +100,8 @@ def check_crate(record, provenance, license):
         yield f"ro-crate-metadata.json: {differing[0]} does not follow from the record's files and jobs"
 
 
-def check_readme(record, readme, template, image, attestations=Path("attestations")):
-    """Where README's block about a record, if it has one, or its figure is not what the record makes of it.
-
-    `attestations` is the folder of others' statements, which the block counts.
-    """
-    from reporting.figures import arms, svg
-
-    found = BLOCK.search(read_text(readme)) if readme.exists() else None
-    if found is None or f"{record}" not in found[0]:
-        return
-    tasks = scores_of(record)
-    numbers = block(record, template, tasks, read(record, attestations)[2]).strip()
-    if found[0] != f"{found[1]}{numbers}\n{found[2]}":
-        yield f"{readme}: its numbers are not those of {record}: run python scripts/update_readme.py {record}"
-    if not image.exists() or not near(read_text(image), svg(arms(tasks))):
-        yield f"{image}: does not show {record}: run python scripts/update_readme.py {record}"
-
-
 def check(record, config, results):
-    """`(wrong, said)`: pages, figures, crate or README that do not follow from the record's data by the code here."""
+    """`(wrong, said)`: pages, figures or crate that do not follow from the record's data by the code here."""
     from matplotlib import pyplot
 
     provenance = read_json(record / "provenance.json")
@@ -141,7 +109,6 @@ def check(record, config, results):
     wrong = [
         *check_pages(record, provenance, version == here),
         *check_crate(record, provenance, config["model"]["license"]),
-        *check_readme(record, Path("README.md"), Path("workflow/report/readme.md.j2"), Path("images/results.svg")),
     ]
     pyplot.close("all")
     if version != here:

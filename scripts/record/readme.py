@@ -1,14 +1,17 @@
 """README's numbers and figure, computed from the completions of a published record; none is typed by hand."""
 
 import re
+from pathlib import Path
 
 from reasoning.policies import arm_of, seed_of
 from reasoning.results import over_all_seeds
 from reasoning.rows import in_order
 from reasoning.statistics import score
 from reporting.templates import fill
-from stage.files import read_json
+from stage.files import read_json, read_text
 
+from record.attestations import addresses, read, unchecked
+from record.compared import near
 from record.layout import read_samples
 
 BLOCK = re.compile(r"(<!-- numbers: .* -->\n).*(<!-- end of numbers -->)", re.DOTALL)
@@ -41,7 +44,7 @@ def scores_of(record):
 
 
 def block(record, template, tasks, statements):
-    """README's block of numbers as Markdown; `tasks` is the value of `scores_of`, `statements` those of `attest`."""
+    """README's block of numbers as Markdown; `tasks` is the value of `scores_of`, `statements` by signer."""
     provenance, config = read_json(record / "provenance.json"), read_json(record / "config.json")
     return fill(
         template,
@@ -49,6 +52,33 @@ def block(record, template, tasks, statements):
         controls=config["controls"]["arms"],
         headline=config["headline"],
         commands=provenance["commands"],
-        reproduced=[value for value in statements.values() if value["reproduced"]],
+        signers=list(statements.values()),
+        scores=len(addresses(record)),
         record=record,
     )
+
+
+def check_readme(record, readme, template, image, attestations=Path("attestations")):
+    """`(wrong, said)`: where README's block about a record, if it has one, or its figure is not what the record makes.
+
+    `attestations` is the folder of others' statements, which the block counts.
+    """
+    from reporting.figures import arms, svg
+
+    found = BLOCK.search(read_text(readme)) if readme.exists() else None
+    if found is None or f"]({record})" not in found[0]:
+        return [], [f"{readme} is not about it"]
+    if unchecked(record, attestations):
+        return [], [f"{readme} NOT compared: it counts signed statements, and there is no ssh-keygen here"]
+    wrong, tasks = [], scores_of(record)
+    numbers = block(record, template, tasks, read(record, attestations)[2]).strip()
+    if found[0] != f"{found[1]}{numbers}\n{found[2]}":
+        wrong.append(f"{readme}: its numbers are not those of {record}: run python scripts/update_readme.py {record}")
+    if not image.exists() or not near(read_text(image), svg(arms(tasks))):
+        wrong.append(f"{image}: does not show {record}: run python scripts/update_readme.py {record}")
+    return wrong, [f"{readme}'s numbers made again"]
+
+
+def check(record, config, results):
+    """`(wrong, said)`: where README, if it is about a record of any format, is not what the record makes of it."""
+    return check_readme(record, Path("README.md"), Path("workflow/report/readme.md.j2"), Path("images/results.svg"))

@@ -20,6 +20,11 @@ def git(*arguments):
     return None if found.returncode else found.stdout
 
 
+def is_clone():
+    """Whether this is a git clone of the repository: an archive or a bundle is none, whatever folder it lies in."""
+    return git("ls-files", "--error-unmatch", "workflow/Snakefile") is not None
+
+
 def overlaid(value, changes):
     """A config with another over it, key by key, as Snakemake overlays them (`update_config`); changes neither."""
     result = dict(value)
@@ -93,7 +98,7 @@ def check(record, config, results):
     """
     provenance = read_json(record / "provenance.json")
     made_at = provenance["commit"]
-    if git("ls-files", "--error-unmatch", "workflow/Snakefile") is None:
+    if not is_clone():
         return [], ["NOT compared with git: this is no clone, so config and rules are the record's own copies"]
     if git("cat-file", "-e", f"{made_at}^{{commit}}") is None:
         return [

@@ -455,16 +455,16 @@ def test_a_run_of_the_repository_has_its_config(forged):
 
 
 def test_readme_is_held_to_the_record(forged, tmp_path, monkeypatch):
-    from record.pages import check_readme
+    from record.readme import check_readme
 
     readme, image, template = tmp_path / "README.md", tmp_path / "results.svg", Path("workflow/report/readme.md.j2")
     readme.write_text("<!-- numbers: x -->\nold\n<!-- end of numbers -->\n")
     command = ["python", "scripts/update_readme.py", forged, "--readme", readme, "--figure", image]
     subprocess.run(command, check=True)
-    assert [*check_readme(forged, readme, template, image)] == []
+    assert check_readme(forged, readme, template, image) == ([], [f"{readme}'s numbers made again"])
     edit_text(readme, " | ", " |  ", 1)
     edit_text(image, "exact match", "better match")
-    assert [line.partition(":")[0] for line in check_readme(forged, readme, template, image)] == [
+    assert [line.partition(":")[0] for line in check_readme(forged, readme, template, image)[0]] == [
         str(readme),
         str(image),
     ]

@@ -4,8 +4,9 @@ import copy
 
 import pytest
 from record.commands import flags, policy_of
+from record.compared import near
 from record.origin import made_again
-from record.pages import near, strokes
+from record.pages import strokes
 from record.recompute import recomputed_numbers
 from record.repository import overlaid
 from record.trainings import SCHEDULES, check_history
