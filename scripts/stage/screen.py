@@ -55,7 +55,8 @@ def run(main, parser):
         line = f"error: {type(error).__name__}: {reason(error)}"
     else:
         joules = meter.look()
-        print("energy:", "not measured" if joules is None else f"{joules:.1f} J", file=sys.stderr, flush=True)
+        if apart:  # for the log
+            print("energy:", "not measured" if joules is None else f"{joules:.1f} J", file=sys.stderr, flush=True)
         return
     print(f"\n{line}", file=sys.stderr, flush=True)  # a progress bar may stand in the last line
     if apart:

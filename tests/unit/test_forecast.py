@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -105,6 +107,15 @@ def test_measurements_of_a_job(tmp_path):
     assert measured(path) == {"seconds": 1.5, "peak_gb": None, "joules": None}
     (tmp_path / "a.log").write_text("energy: 5.0 J\nresumed\nenergy: 7.5 J\n")
     assert measured(path)["joules"] == 7.5
+
+
+def test_energy_is_for_the_log():
+    """A stage's log is apart from the screen; a command that somebody gives has no log, and ends with its result."""
+    code = "import argparse; from stage.screen import *; run(lambda args: say('made'), argparse.ArgumentParser())"
+    command, given = [sys.executable, "-c", code], {"cwd": "scripts", "text": True, "stdout": subprocess.PIPE}
+    assert subprocess.run(command, stderr=subprocess.STDOUT, **given).stdout == "made\n"
+    stage = subprocess.run(command, stderr=subprocess.PIPE, **given)
+    assert stage.stdout == "made\n" and stage.stderr.startswith("energy: ")
 
 
 def test_duration():
