@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 
 from answers import choice, number
+from reasoning.exports import complete, require_nothing_inherited
 from reasoning.number import NUMBER
 from stage.checksums import require_intact
 from stage.files import write_text
@@ -57,7 +58,7 @@ def lm_eval_task(name, data, prompt, settings, answer=number):
     `answer` is the type of its answers. SystemExit if the harness cannot judge them equally.
     """
     require_equal_judge(name, answer, prompt)
-    sampling = dict(settings["sampling"])
+    sampling = complete(settings["sampling"])
     examples = [{"prompt": [{"content": e["question"]}], "answer": e["completion"]} for e in prompt["examples"]]
     inside, flexible, ignored = TYPES[answer]
     filters = {"strict": steps((f"(?s){prompt['answer']}", 0), *inside), "flexible": steps(flexible)}
@@ -86,6 +87,7 @@ def main(args):
     import yaml
 
     require_intact(args.data, "format_task")
+    require_nothing_inherited(args.model, "lm-evaluation-harness", stated=("repetition_penalty",))
     prompt, settings = json.loads(args.prompt_config), json.loads(args.eval_config)
     task = lm_eval_task(args.task, args.data, prompt, settings, load(json.loads(args.task_config)).answer)
     write_text(args.yaml, yaml.safe_dump(task, sort_keys=False, allow_unicode=True))
@@ -95,6 +97,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", required=True, help="the task's name")
     parser.add_argument("--task-config", required=True, help="the config section `tasks.<task>`, as JSON")
+    parser.add_argument("--model", required=True, type=Path, help="directory of the base model, for what it states")
     parser.add_argument("--data", required=True, type=Path, help="formatted problems, JSONL")
     parser.add_argument("--prompt-config", required=True, help="the config section `prompt`, as JSON")
     parser.add_argument("--eval-config", required=True, help="the config section `eval`, as JSON")

@@ -22,8 +22,18 @@ def test_prompt_and_decoding(exported):
     config, value = exported
     assert value["description"] == config["prompt"]["system"]
     assert value["num_fewshot"] == len(config["prompt"]["examples"]) == len(value["fewshot_config"]["samples"])
-    assert value["generation_kwargs"] == {"until": [], "max_gen_toks": 26, "do_sample": False}
+    decoding = {"until": [], "max_gen_toks": 26, "do_sample": False, "repetition_penalty": 1.0}
+    assert value["generation_kwargs"] == decoding
     assert yaml.safe_load(yaml.safe_dump(value, allow_unicode=True)) == value
+
+
+def test_sampling_is_complete(exported):
+    """The harness takes what is left out from the model's own file, and the temperature for 0."""
+    config, _ = exported
+    settings = config["eval"] | {"sampling": {"max_new_tokens": 9, "do_sample": True, "top_p": 0.9}}
+    found = lm_eval_task("word_problems", "test.jsonl", config["prompt"], settings)["generation_kwargs"]
+    sampled = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 0.9, "repetition_penalty": 1.0}
+    assert found == {"until": [], "max_gen_toks": 9} | sampled
 
 
 TEXTS = ["9 - 3 = 6\n#### 6", "so\n#### 1,000 left", "no answer", "#### 5\n#### 6", "3 and 4."]
