@@ -167,6 +167,7 @@ rule export_lm_eval:
         data=measured_split,
     output:
         yaml="<results>/lm_eval/{task}.yaml",
+        filters="<results>/lm_eval/{task}.py",
     log:
         "<logs>/export_lm_eval/{task}.log",
     resources:
@@ -187,6 +188,7 @@ rule export_lm_eval:
             --prompt-config {params.prompt:q} \
             --eval-config {params.eval:q} \
             --yaml {output.yaml:q} \
+            --filters {output.filters:q} \
             2>{log:q}
         """
 
