@@ -16,7 +16,7 @@ from pathlib import Path
 from string import Template
 
 from backends.decoding import NEUTRAL
-from reasoning.exports import complete, require_nothing_inherited
+from reasoning.exports import complete, require_nothing_inherited, require_untold_template
 from stage.checksums import require_intact
 from stage.files import write_text
 from stage.screen import run
@@ -94,6 +94,8 @@ def decoding(settings):
 def main(args):
     require_intact(args.data, "format_task")
     require_nothing_inherited(args.model, "inspect-ai")
+    prompt = json.loads(args.prompt_config)
+    require_untold_template(args.task, prompt, "inspect-ai")
 
     def beside(path):
         return os.path.relpath(path, args.file.parent)
@@ -104,7 +106,7 @@ def main(args):
         "scripts": beside(Path(__file__).parent),
         "data": beside(args.data),
         "module": json.dumps(beside(module) if module.endswith(".py") else module),
-        "prompt": json.dumps(json.loads(args.prompt_config)),
+        "prompt": json.dumps(prompt),
         "decoding": json.dumps(decoding(json.loads(args.eval_config))),
     }
     write_text(args.file, TASK.substitute({name: repr(value) for name, value in values.items()}))

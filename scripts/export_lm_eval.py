@@ -18,7 +18,7 @@ from pathlib import Path
 from string import Template
 
 from answers import choice, number, text
-from reasoning.exports import complete, require_nothing_inherited
+from reasoning.exports import complete, require_nothing_inherited, require_untold_template
 from stage.checksums import require_intact
 from stage.files import write_text
 from stage.screen import run
@@ -58,26 +58,22 @@ class Function(str):
     """`<file>.<name>`, a function in a file beside the task, which YAML has as `!function <file>.<name>`."""
 
 
-def require_equal_judge(name, answer, prompt):
-    """Stop if the harness would judge the answers of a task otherwise, or give the model other prompts."""
+def require_equal_judge(name, answer):
+    """Stop if the harness would judge the answers of a task otherwise."""
     if answer not in (number, choice, text):  # those whose readings are equal if they are the same text
         raise SystemExit(
             f"error: lm-evaluation-harness would judge the answers of task {name} otherwise: it compares numbers, "
             "choices and texts as this package does, but no expressions and not by a task's own judge; evaluate it here"
-        )
-    if prompt.get("chat_template_kwargs"):
-        raise SystemExit(
-            f"error: no task of lm-evaluation-harness can state prompt.chat_template_kwargs, which {name} has: "
-            "evaluate it here, or give the harness a model folder whose chat template needs none"
         )
 
 
 def lm_eval_task(name, data, prompt, settings, answer=number):
     """The task as a dict to write as YAML; `prompt` and `settings` are the config sections `prompt` and `eval`.
 
-    `answer` is the type of its answers. SystemExit if the harness cannot judge them equally.
+    `answer` is the type of its answers. SystemExit if the harness would judge these or prompt the model otherwise.
     """
-    require_equal_judge(name, answer, prompt)
+    require_equal_judge(name, answer)
+    require_untold_template(name, prompt, "lm-evaluation-harness")
     sampling = complete(settings["sampling"])
     examples = [{"prompt": [{"content": e["question"]}], "answer": e["completion"]} for e in prompt["examples"]]
     filters = {extractor: {"filter_fn": Function(f"{name}.{extractor}")} for extractor in answer.EXTRACTORS}

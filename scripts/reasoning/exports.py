@@ -42,3 +42,12 @@ def require_nothing_inherited(model, harness, stated=()):
             f"error: the model's generation_config.json has {wrong[0]} {own[wrong[0]]}, which {harness} would take "
             "over, and this evaluation does not: evaluate it here, or set model.source to a folder without it"
         )
+
+
+def require_untold_template(task, prompt, harness):
+    """Stop if the model's chat template is told something, `prompt.chat_template_kwargs`: no export can state that."""
+    if prompt.get("chat_template_kwargs"):
+        raise SystemExit(
+            f"error: no task of {harness} can state prompt.chat_template_kwargs, which {task} has: evaluate it here, "
+            "or set model.source to a folder whose chat template needs none"
+        )

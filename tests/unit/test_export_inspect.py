@@ -87,3 +87,10 @@ def test_a_penalty_that_the_model_states(tmp_path):
     (tmp_path / "generation_config.json").write_text('{"repetition_penalty": 1.05, "top_k": 20}')
     with pytest.raises(SystemExit, match="has repetition_penalty 1.05, which inspect-ai would take over"):
         export(tmp_path, [], config["prompt"], config["eval"])
+
+
+def test_what_a_template_is_told_is_in_no_task(tmp_path):
+    config = read_json(RECORD / "config.json")
+    prompt = config["prompt"] | {"chat_template_kwargs": {"enable_thinking": False}}
+    with pytest.raises(SystemExit, match="no task of inspect-ai can state prompt.chat_template_kwargs, which word_"):
+        export(tmp_path, [], prompt, config["eval"])
