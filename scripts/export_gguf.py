@@ -1,9 +1,9 @@
 """Write a merged model as GGUF, for llama.cpp and programs built on it, and compare its next tokens with the model's.
 
-Llama and Qwen2 models with byte-level BPE tokenizers. The file is read back by transformers, so the comparison covers
-the tensors, their order and their quantisation, but not llama.cpp's own tokenizer. Of Llama 3.x's scaled rotary
-embeddings it does not cover the factors either, which transformers does not read from GGUF: the comparison takes the
-model's own settings.
+Llama and Qwen2 models with byte-level BPE tokenizers; others stop the export. The file is read back by transformers, so
+the comparison covers the tensors, their order and their quantisation, but not llama.cpp's own tokenizer. Of Llama 3.x's
+scaled rotary embeddings it does not cover the factors either, which transformers does not read from GGUF: the
+comparison takes the model's own settings.
 """
 
 import argparse
@@ -27,15 +27,22 @@ BY_LLAMA_CPP = ("Q4_K_M",)  # by its program llama-quantize, from a file in F16
 SPLITS = {'"Digits"': "smollm", "\\\\p{N}{1,3}": "llama-bpe", "\\\\p{N}": "qwen2", '"ByteLevel"': "gpt-2"}
 
 
+# What the config of a model may not state otherwise, because it would not be in the file.
+PLAIN = {"attention_bias": False, "mlp_bias": False, "hidden_act": "silu", "use_sliding_window": False}
+CURE = "set hub.gguf to null, or convert the model with llama.cpp's own script"
+
+
 def require_known(config):
     """Stop if the model has parts that this exporter would write wrongly."""
-    rope = config.rope_parameters["rope_type"]
+    rope = (getattr(config, "rope_parameters", None) or {}).get("rope_type", "other embeddings of positions")
     if (config.model_type, rope) not in {("llama", "default"), ("llama", "llama3"), ("qwen2", "default")}:
         raise SystemExit(
             f"error: export_gguf supports llama and qwen2 models with default rotary embeddings, and llama with those "
-            f"of Llama 3, and this is {config.model_type} with {rope}: set hub.gguf to null, or convert it with "
-            "llama.cpp's own script"
+            f"of Llama 3, and this is {config.model_type} with {rope}: {CURE}"
         )
+    for key, plain in PLAIN.items():
+        if (value := getattr(config, key, plain)) != plain:
+            raise SystemExit(f"error: export_gguf does not support {config.model_type} with {key} {value}: {CURE}")
 
 
 def head_size(config):
@@ -73,19 +80,28 @@ def add_hyperparameters(writer, config):
     writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
 
 
+def read_tokenizer(folder):
+    """(the tokenizer as in its file, llama.cpp's name for its pre-tokenizer); SystemExit if llama.cpp has none."""
+    path = folder / "tokenizer.json"
+    tokenizer = read_json(path) if path.exists() else {"model": {}}
+    splitting = json.dumps(tokenizer.get("pre_tokenizer"))
+    if "merges" not in tokenizer["model"] or '"ByteLevel"' not in splitting:
+        raise SystemExit(f"error: export_gguf supports tokenizers with byte-level BPE, and this is none: {CURE}")
+    return tokenizer, next(name for mark, name in SPLITS.items() if mark in splitting)
+
+
 def add_tokenizer(writer, folder, vocab_size):
     """Write tokens, merges, special tokens and the chat template."""
     import gguf
 
-    tokenizer = read_json(folder / "tokenizer.json")
-    splitting = json.dumps(tokenizer["pre_tokenizer"])
+    tokenizer, splits = read_tokenizer(folder)
     names = {i: token for token, i in tokenizer["model"]["vocab"].items()}
     kinds = dict.fromkeys(names, gguf.TokenType.NORMAL)
     for added in tokenizer["added_tokens"]:
         names[added["id"]] = added["content"]
         kinds[added["id"]] = gguf.TokenType.CONTROL if added["special"] else gguf.TokenType.USER_DEFINED
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre(next(name for mark, name in SPLITS.items() if mark in splitting))
+    writer.add_tokenizer_pre(splits)
     writer.add_token_list([names.get(i, f"[PAD{i}]") for i in range(vocab_size)])
     writer.add_token_types([kinds.get(i, gguf.TokenType.UNUSED) for i in range(vocab_size)])
     gguf.SpecialVocab(folder, load_merges=True, n_vocab=vocab_size).add_to_gguf(writer, quiet=True)
@@ -129,7 +145,10 @@ def writer_arch(config):
 
 
 def parity(args, config, problems):
-    """Compare the next-token logits of the GGUF file with those of the model, on the same tokens."""
+    """Compare the next-token logits of the GGUF file with those of the model, on the same tokens.
+
+    SystemExit if they are not those of the same model.
+    """
     import torch
     from transformers import AutoModelForCausalLM, GgufConfig
 
@@ -146,7 +165,13 @@ def parity(args, config, problems):
     if config.rope_parameters["rope_type"] != "default":
         options["config"] = config
     found = logits(args.gguf.parent, "the GGUF file", **options)
-    return {"problems": len(prompts)} | logit_differences(expected, found)
+    differences, spread = logit_differences(expected, found), expected.std().item()
+    if not differences["mean_logit_difference"] < spread / 2:  # 4 bits cost up to a sixth of the spread
+        raise SystemExit(
+            f"error: logits of the GGUF file differ from the model's by {differences['mean_logit_difference']:.2g} on "
+            f"average, and these spread by {spread:.2g}, so it is another model: {CURE}"
+        )
+    return {"problems": len(prompts)} | differences
 
 
 def write_gguf(path, args, config, kind):

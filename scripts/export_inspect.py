@@ -4,9 +4,9 @@
     inspect eval results/smollm2-135m-cpu/inspect/word_problems.py --model hf/base \\
         -M model_path=results/smollm2-135m-cpu/models/base -M do_sample=false
 
-It needs inspect-ai and math-verify. The task reads its problems, and judges by all extractors with this package's own
-code, both at paths relative to its file. A prefill is given as the beginning of the assistant's turn, which only some
-of inspect-ai's providers continue.
+It needs inspect-ai and math-verify; a task that samples is run without the last option. The task reads its problems,
+and judges by all extractors with this package's own code, both at paths relative to its file. A prefill is given as the
+beginning of the assistant's turn, which only some of inspect-ai's providers continue.
 """
 
 import argparse
@@ -15,6 +15,8 @@ import os
 from pathlib import Path
 from string import Template
 
+from backends.decoding import NEUTRAL
+from reasoning.exports import complete, require_nothing_inherited, require_untold_template
 from stage.checksums import require_intact
 from stage.files import write_text
 from stage.screen import run
@@ -82,17 +84,18 @@ def evaluation():
 
 def decoding(settings):
     """The fields of inspect-ai's GenerateConfig for the config section `eval`; SystemExit for what it cannot say."""
-    sampling = settings["sampling"]
-    if sampling.get("repetition_penalty", 1.0) != 1.0:
+    sampling = complete(settings["sampling"])
+    if sampling["repetition_penalty"] != 1.0:
         raise SystemExit("error: inspect-ai has no repetition_penalty: set eval.sampling.repetition_penalty to 1.0")
     fields = {"max_tokens": sampling["max_new_tokens"], "seed": settings["seed"]}
-    if not sampling["do_sample"]:
-        return fields | {"temperature": 0.0}
-    return fields | {"temperature": 1.0} | {k: sampling[k] for k in ("temperature", "top_p", "top_k") if k in sampling}
+    return fields | ({key: sampling[key] for key in NEUTRAL} if sampling["do_sample"] else {"temperature": 0.0})
 
 
 def main(args):
     require_intact(args.data, "format_task")
+    require_nothing_inherited(args.model, "inspect-ai")
+    prompt = json.loads(args.prompt_config)
+    require_untold_template(args.task, prompt, "inspect-ai")
 
     def beside(path):
         return os.path.relpath(path, args.file.parent)
@@ -103,7 +106,7 @@ def main(args):
         "scripts": beside(Path(__file__).parent),
         "data": beside(args.data),
         "module": json.dumps(beside(module) if module.endswith(".py") else module),
-        "prompt": json.dumps(json.loads(args.prompt_config)),
+        "prompt": json.dumps(prompt),
         "decoding": json.dumps(decoding(json.loads(args.eval_config))),
     }
     write_text(args.file, TASK.substitute({name: repr(value) for name, value in values.items()}))
@@ -113,6 +116,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", required=True, help="the task's name")
     parser.add_argument("--task-module", default="gsm8k", help="what judges answers: a module of tasks/, or a file")
+    parser.add_argument("--model", required=True, type=Path, help="directory of the base model, for what it states")
     parser.add_argument("--data", required=True, type=Path, help="formatted problems, JSONL")
     parser.add_argument("--prompt-config", required=True, help="the config section `prompt`, as JSON")
     parser.add_argument("--eval-config", required=True, help="the config section `eval`, as JSON")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 import shutil
 import subprocess
 from pathlib import Path
@@ -22,10 +23,22 @@ def exported(finished, tmp_path_factory):
     return checkout.folder
 
 
+class Loader(yaml.SafeLoader):
+    """Takes the functions that the harness imports from a file beside the task for their names."""
+
+
+Loader.add_constructor("!function", Loader.construct_scalar)
+
+
 def test_lm_eval_task(exported):
-    task = yaml.safe_load((exported / "results/tiny/lm_eval/word_problems.yaml").read_text())
+    """tests/unit/test_export_lm_eval.py has the harness run such a task."""
+    folder = exported / "results/tiny/lm_eval"
+    task = yaml.load((folder / "word_problems.yaml").read_text(), Loader)
     assert (exported / task["dataset_kwargs"]["data_files"]["test"]).exists()
-    assert [entry["name"] for entry in task["filter_list"]] == ["strict", "flexible"]
+    assert [entry["name"] for entry in task["filter_list"]] == ["strict", "flexible", "math_verify"]
+    assert task["filter_list"][0]["filter"][0] == {"function": "custom", "filter_fn": "word_problems.strict"}
+    filters = runpy.run_path(str(folder / "word_problems.py"))
+    assert filters["strict"]([["9 - 3 = 6\n#### 6.0", "none"]], None) == [["6", "[invalid]"]]
 
 
 def test_inspect_task(exported):

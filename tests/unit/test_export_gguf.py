@@ -171,13 +171,56 @@ def test_order_of_rows_matters(tmp_path, tiny_model, monkeypatch):
     assert export(tiny_model, tmp_path, "F32")["max_logit_difference"] > 1e-4
 
 
-def test_unknown_model(tmp_path, tiny_model):
-    import shutil
+def changed(model, folder, file, fields):
+    """A copy of a model with other fields in one of its JSON files, and without those that are None."""
+    shutil.copytree(model, folder)
+    whole = read_json(folder / file) | fields
+    (folder / file).write_text(json.dumps({key: value for key, value in whole.items() if value is not None}))
+    seal(folder)
+    return folder
 
-    shutil.copytree(tiny_model, tmp_path / "model")
-    config = read_json(tmp_path / "model/config.json")
-    config["rope_parameters"] = {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}
-    (tmp_path / "model/config.json").write_text(json.dumps(config))
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}}, "llama with linear"),
+        ({"model_type": "gpt2", "rope_parameters": None}, "this is gpt2 with other embeddings of positions"),
+        ({"model_type": "gemma3_text", "rope_parameters": None}, "this is gemma3_text with other"),
+        ({"attention_bias": True}, "does not support llama with attention_bias True"),
+        ({"mlp_bias": True}, "does not support llama with mlp_bias True"),
+        ({"hidden_act": "gelu"}, "does not support llama with hidden_act gelu"),
+    ],
+)
+def test_unknown_model(tmp_path, tiny_model, fields, words):
+    model = changed(tiny_model, tmp_path / "model", "config.json", fields)
+    with pytest.raises(SystemExit, match=f"^error: .*{words}.*: set hub.gguf to null"):
+        export(model, tmp_path, "F16")
+
+
+@pytest.mark.parametrize(
+    "fields", [{"pre_tokenizer": None}, {"pre_tokenizer": {"type": "Metaspace"}}, {"model": {"type": "Unigram"}}]
+)
+def test_unknown_tokenizer(tmp_path, tiny_model, fields):
+    model = changed(tiny_model, tmp_path / "model", "tokenizer.json", fields)
+    with pytest.raises(SystemExit, match="^error: .* byte-level BPE, and this is none: set hub.gguf to null"):
+        export(model, tmp_path, "F16")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_another_model_in_the_file(tmp_path, monkeypatch):
+    """What no check of the config has foreseen, the comparison finds: here biases that the file lacks."""
+    import export_gguf
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    make_tiny_model(tmp_path / "model", mlp_bias=True)
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(parameter)
+    model.save_pretrained(tmp_path / "model")
     seal(tmp_path / "model")
-    with pytest.raises(SystemExit, match="llama with linear"):
+    monkeypatch.setattr(export_gguf, "require_known", lambda config: None)
+    with pytest.raises(SystemExit, match="^error: logits of the GGUF file differ .*, so it is another model"):
         export(tmp_path / "model", tmp_path, "F16")
+    assert not (tmp_path / "out/tiny.json").exists()

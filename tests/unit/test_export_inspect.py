@@ -50,7 +50,7 @@ def export(tmp_path, samples, prompt, settings, module="gsm8k"):
     write_jsonl(tmp_path / "test.jsonl", rows)
     given = {"prompt_config": json.dumps(prompt), "eval_config": json.dumps(settings), "task_module": module}
     file = tmp_path / "exported/word-problems.py"
-    main(SimpleNamespace(task="word_problems", data=tmp_path / "test.jsonl", file=file, **given))
+    main(SimpleNamespace(task="word_problems", data=tmp_path / "test.jsonl", model=tmp_path, file=file, **given))
     return file
 
 
@@ -74,7 +74,23 @@ def test_every_item_agrees_with_the_record(tmp_path):
 
 
 def test_decoding():
+    """Complete, because the provider for transformers takes the rest from the model's own file."""
     sampling = {"max_new_tokens": 9, "do_sample": True, "temperature": 0.8}
-    assert decoding({"seed": 1, "sampling": sampling}) == {"max_tokens": 9, "seed": 1, "temperature": 0.8}
+    fields = {"max_tokens": 9, "seed": 1, "temperature": 0.8, "top_k": 0, "top_p": 1.0}
+    assert decoding({"seed": 1, "sampling": sampling}) == fields
     with pytest.raises(SystemExit, match="no repetition_penalty"):
         decoding({"seed": 1, "sampling": sampling | {"repetition_penalty": 1.1}})
+
+
+def test_a_penalty_that_the_model_states(tmp_path):
+    config = read_json(RECORD / "config.json")
+    (tmp_path / "generation_config.json").write_text('{"repetition_penalty": 1.05, "top_k": 20}')
+    with pytest.raises(SystemExit, match="has repetition_penalty 1.05, which inspect-ai would take over"):
+        export(tmp_path, [], config["prompt"], config["eval"])
+
+
+def test_what_a_template_is_told_is_in_no_task(tmp_path):
+    config = read_json(RECORD / "config.json")
+    prompt = config["prompt"] | {"chat_template_kwargs": {"enable_thinking": False}}
+    with pytest.raises(SystemExit, match="no task of inspect-ai can state prompt.chat_template_kwargs, which word_"):
+        export(tmp_path, [], prompt, config["eval"])

@@ -36,6 +36,8 @@ use rule download_model as download_swept_model with:
         model=update(directory("<results>/models/{base}")),
     log:
         "<logs>/download_model/{base}.log",
+    cache: True  # this and the next are not inherited
+    localrule: True
     params:
         model=lambda wildcards: argument(BASES[wildcards.base]),
         source=lambda wildcards: contents(BASES[wildcards.base]["source"]),

@@ -163,9 +163,11 @@ rule export_lm_eval:
         script=stage("export_lm_eval"),
         modules=modules("export_lm_eval"),
         task=code_of_task,
+        model="<results>/models/base",
         data=measured_split,
     output:
         yaml="<results>/lm_eval/{task}.yaml",
+        filters="<results>/lm_eval/{task}.py",
     log:
         "<logs>/export_lm_eval/{task}.log",
     resources:
@@ -181,10 +183,12 @@ rule export_lm_eval:
         python {input.script:q} \
             --task {wildcards.task} \
             --task-config {params.task:q} \
+            --model {input.model:q} \
             --data {input.data:q} \
             --prompt-config {params.prompt:q} \
             --eval-config {params.eval:q} \
             --yaml {output.yaml:q} \
+            --filters {output.filters:q} \
             2>{log:q}
         """
 
@@ -194,6 +198,7 @@ rule export_inspect:
     input:
         script=stage("export_inspect"),
         modules=modules("export_inspect"),
+        model="<results>/models/base",
         data=measured_split,
     output:
         file="<results>/inspect/{task}.py",
@@ -212,6 +217,7 @@ rule export_inspect:
         python {input.script:q} \
             --task {wildcards.task} \
             --task-module {params.task:q} \
+            --model {input.model:q} \
             --data {input.data:q} \
             --prompt-config {params.prompt:q} \
             --eval-config {params.eval:q} \
