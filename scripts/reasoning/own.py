@@ -1,6 +1,21 @@
-"""Errors in a user's own file, as one line."""
+"""A user's own files, of rewards and of tasks' modules: their names in a config, and errors in them as one line.
+
+The rules read this file too, so it imports nothing of the package.
+"""
 
 import traceback
+
+
+def name_files(config, found):
+    """Name the user's files as `found(key, path)` does, where `path` is as the config file has it; changes `config`."""
+    swept = [value for axis in config.get("sweep", {}).values() for value in axis.values()]
+    for place in (config, *config["arms"].values(), *config["controls"]["arms"].values(), *swept):
+        for name in [name for name in place.get("rewards", {}) if ".py:" in name]:
+            path, _, function = name.rpartition(":")
+            place["rewards"][f"{found(f'rewards.{name}', path)}:{function}"] = place["rewards"].pop(name)
+    for name, task in config["tasks"].items():
+        if task.get("module", "").endswith(".py"):
+            task["module"] = found(f"tasks.{name}.module", task["module"])
 
 
 def failure(what, path, error):

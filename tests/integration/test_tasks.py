@@ -129,7 +129,9 @@ def test_dev_comes_out_of_a_training_split(exam, change):
 def test_a_reward_of_the_user_is_an_input_of_its_training(checkout):
     """Its path is relative to the config file, wherever the command is given."""
     (checkout.folder / "mine").mkdir()
-    (checkout.folder / "mine/own.py").write_text("def short(text, tokens, problem):\n    return 1 / len(tokens)\n")
+    for folder in ("mine", "config"):  # the one beside the config file counts, not that beside the default
+        own = checkout.folder / folder / "own.py"
+        own.write_text("def short(text, tokens, problem):\n    return 1 / len(tokens)\n")
     overlay = checkout.folder / "mine/overlay.yaml"
     overlay.write_text('rewards: {"own.py:short": 0.2}\n')
     command = ("--dry-run", "--printshellcmds", "--", "results/tiny/adapters/grpo-seed0")

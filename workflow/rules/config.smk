@@ -83,24 +83,12 @@ def check_patterns():
 
 def found_file(key, path):
     """The path of a user's file relative to the working directory; the config names it relative to its own file."""
-    folders = [*(Path(path).parent for path in reversed(workflow.configfiles)), Path()]
+    files = [*reversed(workflow.config_settings.configfiles), *workflow.configfiles]
+    folders = [*(Path(file).parent for file in files), Path()]
     found = next((folder / path for folder in folders if (folder / path).is_file()), None)
     if found is None:
         raise WorkflowError(f"config: {key}: there is no file {path} beside the config file")
     return os.path.relpath(found)
-
-
-def find_users_files():
-    """Name the user's files, of rewards and of tasks' modules, relative to the working directory."""
-    swept = [value for axis in config["sweep"].values() for value in axis.values()]
-    for place in (config, *config["arms"].values(), *config["controls"]["arms"].values(), *swept):
-        for name in [name for name in place.get("rewards", {}) if ".py:" in name]:
-            path, _, function = name.rpartition(":")
-            found = found_file(f"rewards.{name}", path)
-            place["rewards"][f"{found}:{function}"] = place["rewards"].pop(name)
-    for name, task in config["tasks"].items():
-        if task.get("module", "").endswith(".py"):
-            task["module"] = found_file(f"tasks.{name}.module", task["module"])
 
 
 def measured_tasks():
@@ -190,7 +178,7 @@ def with_defaults(given):
 
 config = completed(with_own_arms(config))
 check_config()
-find_users_files()
+definitions("scripts/reasoning/own.py")["name_files"](config, found_file)
 config = with_defaults(config)
 DEV_TASK = f"{config['task']}_dev"
 TRAINED = "candidates" if config["train"]["select"]["every"] else "adapters"  # the folder that training writes to
