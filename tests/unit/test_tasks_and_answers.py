@@ -128,6 +128,7 @@ def test_p_is_adjusted_for_the_number_of_tasks():
         ("ANSWER = 1\n" + OWN, "define problem"),
         ("def problem(record:", "line 1: SyntaxError"),
         ("import nonsense", "line 1: ModuleNotFoundError"),
+        ("ANSWER = 'number'\ndef problem(record): return {}", "ANSWER is 'number', which has no EXTRACTORS, gold"),
     ],
 )
 def test_a_file_that_is_no_module(own, file, says):
@@ -137,14 +138,33 @@ def test_a_file_that_is_no_module(own, file, says):
 
 def test_an_error_in_it_names_the_line_or_the_record(own):
     task = own(OWN.replace("record['asks']", "1 / 0"))
-    with pytest.raises(SystemExit, match="mine.py, line 3: KeyError"):
+    with pytest.raises(SystemExit, match="^error: test.jsonl, problem 1: task module .*mine.py, line 3: KeyError"):
         read_problems(task, "test.jsonl", [{"says": "x"}])
     task = own(OWN.replace('record["asks"]', '""'))
     with pytest.raises(SystemExit, match="test.jsonl, problem 1 has no question"):
         read_problems(task, "test.jsonl", [{"says": "x", "half": "y"}])
+    task = own("judge = 1\ndef problem(record): print(record)")
+    with pytest.raises(SystemExit, match="test.jsonl, problem 1: .* returned None: return a dict"):
+        read_problems(task, "test.jsonl", [{}])
     task = own(OWN.replace("return 1 if", "return 7 if"))
     with pytest.raises(SystemExit, match="judge returned 7"):
         correct(task.answer, "a", "<answer>a</answer>", {"half": ""})
+
+
+@pytest.mark.parametrize("error", ["float(answer)", "__import__('json').loads(answer)", "1 / 0"])
+def test_an_error_of_the_judge_names_the_line_and_the_problem(own, error):
+    """Whichever it is: only problem(record) says by ValueError what is wrong with data."""
+    task = own(OWN.replace("return 1 if", f"return {error} if"))
+    with pytest.raises(SystemExit, match=r"^error: problem test-0: task module .*mine.py, line 6: \w+: .*: correct"):
+        correct(task.answer, "so", "<answer>so</answer>", {"half": ""})
+
+
+@pytest.mark.parametrize("module", ["gsm8k", "svamp", "math500", "arc", "bbh", "reasoning_gym"])
+@pytest.mark.parametrize("record", [{"other": "data"}, [], None])
+def test_data_of_another_module(module, record):
+    """Whose number is named, and not a line of the package."""
+    with pytest.raises(SystemExit, match="^error: test.jsonl, problem 1 has (another form|no text)"):
+        read_problems(load({"module": module}), "test.jsonl", [record])
 
 
 def test_the_protocol_names_a_module_that_the_config_names(own, tmp_path):
