@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 
 import pytest
 from conftest import call
@@ -210,6 +211,15 @@ def test_a_task_of_the_user(quiz):
     ("change", "says"),
     [
         ({"headline": "math_verify"}, "headline: only numbers have the extractor math_verify"),
+        (
+            {"headline": "math_verify", "evaluate_on": ["word_problems"], "baselines": ["quiz"]},
+            "answers of task quiz are",
+        ),
+        (
+            {"headline": "math_verify", "evaluate_on": ["word_problems"], "task": "quiz"}
+            | {"train": {"select": {"every": 1}}, "tasks": {"quiz": {"size": {"train": 4, "test": 1}, "dev": 1}}},
+            "answers of task quiz_dev are none",
+        ),
         ({"tasks": {"quiz": {"module": "absent.py"}}}, "tasks.quiz.module: there is no file absent.py"),
         ({"tasks": {"quiz": {"module": "riddles"}}}, "tasks.quiz.module: there is no module riddles: use one of"),
     ],
@@ -220,3 +230,23 @@ def test_a_task_that_cannot_be_judged(quiz, change, says):
     (quiz.folder / "mine/overlay.json").write_text(json.dumps(overlay | change))
     process = with_overlay(quiz, "--dry-run")
     assert process.returncode != 0 and says in process.stdout, process.stdout
+
+
+def test_numbers_have_the_headline_of_numbers_from_any_folder(checkout, tmp_path):
+    """The package's files have other paths there."""
+    shutil.copy(checkout.folder / "tiny.yaml", tmp_path)
+    snakefile = checkout.folder / "workflow/Snakefile"
+    target = "results/tiny/eval/word_problems/base/metrics.json"
+    command = (
+        "-s",
+        snakefile,
+        "--configfile",
+        "tiny.yaml",
+        "--config",
+        "headline=math_verify",
+        "--dry-run",
+        "--",
+        target,
+    )
+    process = call(tmp_path, *command)
+    assert process.returncode == 0, process.stdout

@@ -146,7 +146,7 @@ def check_config():
 
 
 def check_modules():
-    """Stop if a task's module is not there, or if the headline is an extractor that an evaluated task does not have."""
+    """Stop if a task's module is not there, or if the headline is an extractor that a task judged by it does not have."""
     known = sorted(path.stem for path in Path(ROOT, "scripts/tasks").glob("[a-z]*.py"))
     for name, task in config["tasks"].items():
         chosen = task.get("module", "gsm8k")
@@ -154,8 +154,9 @@ def check_modules():
             raise WorkflowError(
                 f"config: tasks.{name}.module: there is no module {chosen}: use one of {', '.join(known)}, or a file"
             )
-    for name in config["evaluate_on"] if config["headline"] == "math_verify" else []:
-        if "scripts/answers/number.py" not in task_code(name):
+    judged = [*measured_tasks(), *({DEV_TASK} & {*RUN["tasks"]})]
+    for name in judged if config["headline"] == "math_verify" else []:
+        if packaged("scripts/answers/number.py") not in task_code(name):
             raise WorkflowError(
                 f"config: headline: only numbers have the extractor math_verify, and the answers of task {name} are "
                 "none: take strict or flexible"
