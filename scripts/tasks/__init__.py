@@ -64,6 +64,8 @@ def load(settings):
     """The task of a config section `tasks.<task>`: that of its `module`, which is gsm8k if none is stated."""
     name = settings.get("module", "gsm8k")
     if name.endswith(".py"):
+        if not Path(name).is_file():
+            raise SystemExit(f"error: there is no task module {name}: correct the path")
         try:
             found = runpy.run_path(name)
         except Exception as error:
