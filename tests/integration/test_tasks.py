@@ -220,11 +220,25 @@ def test_a_task_of_the_user(quiz):
             | {"train": {"select": {"every": 1}}, "tasks": {"quiz": {"size": {"train": 4, "test": 1}, "dev": 1}}},
             "answers of task quiz_dev are none",
         ),
+        (
+            {"rewards": {"brevity": 0.2}},
+            "rewards has no key brevity; it has accuracy, format, random, steps, <file>.py:<function>",
+        ),
+        (
+            {"rewards": {"wrong.py:f": 0.2}},
+            "rewards.wrong.py:f: mine/wrong.py: expected ':' (wrong.py, line 2): correct",
+        ),
+        (
+            {"tasks": {"quiz": {"module": "wrong.py"}}},
+            "tasks.quiz.module: mine/wrong.py: expected ':' (wrong.py, line 2)",
+        ),
         ({"tasks": {"quiz": {"module": "absent.py"}}}, "tasks.quiz.module: there is no file absent.py"),
         ({"tasks": {"quiz": {"module": "riddles"}}}, "tasks.quiz.module: there is no module riddles: use one of"),
     ],
 )
-def test_a_task_that_cannot_be_judged(quiz, change, says):
+def test_what_cannot_be_judged(quiz, change, says):
+    """It is refused before anything is made."""
+    (quiz.folder / "mine/wrong.py").write_text("\ndef f()\n")
     overlay = json.loads((quiz.folder / "mine/overlay.json").read_text())
     overlay["tasks"]["quiz"] |= change.pop("tasks", {}).get("quiz", {})
     (quiz.folder / "mine/overlay.json").write_text(json.dumps(overlay | change))

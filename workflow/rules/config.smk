@@ -29,7 +29,8 @@ def explain(error):
         patterns = error.schema.get("patternProperties", {})
         others = [key for key in error.instance if not any(re.search(pattern, key) for pattern in patterns)]
         unknown = ", ".join(sorted(set(others) - known))
-        return f"config: {where} has no key {unknown}; it has {', '.join(sorted(known))}"
+        forms = ", ".join([*sorted(known), *error.schema.get("forms", [])])
+        return f"config: {where} has no key {unknown}; it has {forms}"
     given = "" if isinstance(error.instance, dict) else f" (given: {json.dumps(error.instance)})"
     return f"config: {where}: {error.schema.get('hint', error.message)}{given}"
 
@@ -85,10 +86,14 @@ def found_file(key, path):
     """The path of a user's file relative to the working directory; the config names it relative to its own file."""
     files = [*reversed(workflow.config_settings.configfiles), *workflow.configfiles]
     folders = [*(Path(file).parent for file in files), Path()]
-    found = next((folder / path for folder in folders if (folder / path).is_file()), None)
+    found = next((os.path.relpath(folder / path) for folder in folders if (folder / path).is_file()), None)
     if found is None:
         raise WorkflowError(f"config: {key}: there is no file {path} beside the config file")
-    return os.path.relpath(found)
+    try:
+        ast.parse(Path(found).read_bytes(), os.path.basename(found))
+    except (SyntaxError, ValueError) as error:
+        raise WorkflowError(f"config: {key}: {found}: {error}: correct the file")
+    return found
 
 
 def measured_tasks():
