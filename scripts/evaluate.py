@@ -8,7 +8,7 @@ from pathlib import Path
 from backends.evaluation import Evaluation, add_arguments, completions_of
 from backends.tokenizer import described
 from reasoning.policies import problem_count
-from reasoning.protocol import protocol, protocol_hash
+from reasoning.protocol import extractor_version, protocol, protocol_hash
 from reasoning.scoring import about, judge, summarise
 from stage.environment import environment, versions
 from stage.files import read_json, sha256, write_json, write_jsonl
@@ -69,6 +69,7 @@ def main(args):
             "engine": versions(evaluation.engine.PACKAGES),
         },
         described_module(task),
+        extractor_version(module.answer),
     )
     stated = {"subset": subset, "protocol": measured, "protocol_hash": protocol_hash(measured)}
     write_jsonl(args.samples, samples)

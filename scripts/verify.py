@@ -45,7 +45,7 @@ CHECKS_OF_EARLIER = (earlier, readme)
 def foreign_modules(config, record):
     """The modules of a record's tasks that may not be run to verify it: files that could have come with the record."""
     here, records = Path().resolve(), record.resolve().parent
-    for module in [config["tasks"][task].get("module", "") for task in config["evaluate_on"]]:
+    for module in [task.get("module", "") for task in config["tasks"].values()]:
         path = Path(module).resolve()
         if module.endswith(".py") and (path.is_relative_to(records) or not path.is_relative_to(here)):
             yield module
@@ -58,7 +58,7 @@ def verify(record, results, signers):
         require_commit(record)
         config, checks = read_json(record / "config.json"), CHECKS if format_of(record) == FORMAT else CHECKS_OF_EARLIER
         for module in foreign_modules(config, record):
-            return [*wrong, f"config.tasks: {module} judges its answers, which is no file of this repository"], said
+            return [*wrong, f"config.tasks: {module} is no file of this repository, so it was not run"], said
     except (Exception, SystemExit) as error:
         return [*wrong, f"{record} cannot be recomputed: {type(error).__name__}: {error}"], said
     for check in checks:
@@ -86,6 +86,8 @@ def rerun(record, results, count):
     from tasks import load
 
     wrong, said, config = [], [], read_json(record / "config.json")
+    if any(foreign_modules(config, record)):  # which `verify` has said
+        return wrong, said
     for task in measured_tasks(config):
         settings, prompt = of_task(config, "eval", task), of_task(config, "prompt", task)
         problems, _, _, _ = made_again(config, task, results)

@@ -24,10 +24,13 @@ from tasks import load, read_problems
 
 
 def presets(default, overlays):
-    """`(file name, whole config)` of the default config and of each preset."""
+    """`(file name, whole config)` of the default config and of each preset; modules of the user are beside it."""
     for path in [default, *overlays]:
         config = yaml.safe_load(read_text(default))
         update_config(config, copy.deepcopy(yaml.safe_load(read_text(path))))
+        for task in config["tasks"].values():
+            if (beside := path.parent / task.get("module", "")).is_file():
+                task["module"] = str(beside)
         yield path.name, config
 
 

@@ -3,7 +3,8 @@
 import hashlib
 import json
 
-# Counts up when a change of the extractors can change a score (the CHANGELOG says which and why).
+# Counts up when a change of the extractors can change a score (the CHANGELOG says which and why). A type of answers
+# whose own extractors changed since has a `VERSION` of its own.
 EXTRACTOR_VERSION = 2
 
 
@@ -12,18 +13,24 @@ EXTRACTOR_VERSION = 2
 MEASURED = ("data_sha256", "prompts", "decoding", "engine")
 
 
-def protocol(task, split, prompt, settings, measured, module=None):
+def extractor_version(kind):
+    """The version of the extractors of an answer's type (answers/)."""
+    return getattr(kind, "VERSION", EXTRACTOR_VERSION)
+
+
+def protocol(task, split, prompt, settings, measured, module=None, version=EXTRACTOR_VERSION):
     """Everything that a score depends on besides the policy: `{field: value}`.
 
     `prompt` and `settings` are the task's config sections `prompt` and `eval`, `measured` has the fields of MEASURED,
     `module` is the one that `tasks.<task>` names, if it does: `{name, sha256}`, the digest None for one of the package.
+    `version` is that of the extractors.
     """
     return {
         "task": task,
         "split": split,
         "prompt": prompt,
         "eval": settings,
-        "extractor_version": EXTRACTOR_VERSION,
+        "extractor_version": version,
         **{field: measured[field] for field in MEASURED},
         **({"module": module} if module else {}),
     }

@@ -20,7 +20,7 @@ def judge(name, gold, text, tokens, truncated, prompt, kind, facts=None):
     """One completion of the problem `name`, judged: what each extractor reads in it, and if that is the gold answer.
 
     `kind` is the answer's type (answers/), `facts` what else the problem says to its judge. `unparsed` is there, and
-    true, if math-verify was not asked. SystemExit if it was and did not come back.
+    true, if math-verify was not asked. SystemExit if it was and did not come back, or if the task's own judge fails.
     """
     try:
         extracted = {key: extractor(text, prompt["answer"]) for key, extractor in kind.EXTRACTORS.items()}
@@ -29,6 +29,8 @@ def judge(name, gold, text, tokens, truncated, prompt, kind, facts=None):
         raise SystemExit(
             f"error: problem {name}: {error}: refuse such a text in scripts/reasoning/growth.py, and report it"
         ) from None
+    except SystemExit as error:
+        raise SystemExit(f"error: problem {name}: {str(error).removeprefix('error: ')}") from error
     judged = {
         "completion": text,
         "tokens": tokens,

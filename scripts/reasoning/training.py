@@ -119,6 +119,6 @@ def right_completions(problems, samples):
     ]
     if not found:
         raise SystemExit(
-            "error: the teacher solved none of these problems: use easier ones, more of them, or raise teachers.draws.n"
+            "error: the teacher solved none of these problems: use easier ones, more of them, or raise teachers.n"
         )
     return found

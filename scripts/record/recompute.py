@@ -4,7 +4,7 @@ from reasoning.comparison import compare
 from reasoning.contamination import verbatim
 from reasoning.overrides import of_task
 from reasoning.policies import measured_tasks, policies_on, problem_count, published_numbers, trained_policies
-from reasoning.protocol import MEASURED, protocol, protocol_hash
+from reasoning.protocol import MEASURED, extractor_version, protocol, protocol_hash
 from reasoning.results import gather
 from reasoning.rows import read_results
 from reasoning.scoring import ABOUT, judge_again, summarise
@@ -68,9 +68,8 @@ def by_config(config, scope, results):
     for task in measured_tasks(config):
         prompt, settings = of_task(config, "prompt", task), of_task(config, "eval", task)
         n, subset = problem_count(config["tasks"][task], settings["split"])
-        measured = protocol(
-            task, settings["split"], prompt, settings, dict.fromkeys(MEASURED), described_module(config["tasks"][task])
-        )
+        module, version = described_module(config["tasks"][task]), extractor_version(answer_of(config, task))
+        measured = protocol(task, settings["split"], prompt, settings, dict.fromkeys(MEASURED), module, version)
         expected["tasks"][task] = {
             policy: {"n": n, "subset": subset, "protocol": measured}
             for policy in ["base", *(policies_on(config, task, bool(scope.name)) if task in trained_on else [])]

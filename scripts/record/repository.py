@@ -1,8 +1,10 @@
 """Hold a record's config, rules and citation to the repository at the commit that the record names."""
 
+import posixpath
 import subprocess
 from pathlib import PurePosixPath
 
+from reasoning.own import name_files
 from reasoning.policies import settings_arm
 from stage.files import read_json
 
@@ -50,9 +52,16 @@ def config_files(made_at, run, stated):
     import yaml
 
     names = git("ls-tree", "--name-only", made_at, "config/").decode().split()
-    own = {name: yaml.safe_load(git("show", f"{made_at}:{name}"))["run"] for name in names if name.endswith(".yaml")}
-    found = [name for name, of_run in own.items() if of_run == run]
+    own = {name: yaml.safe_load(git("show", f"{made_at}:{name}")) for name in names if name.endswith(".yaml")}
+    found = [name for name, values in own.items() if values and values.get("run") == run]
     return [name for name in found if name != DEFAULT] if found else stated
+
+
+def users_file(made_at, files, path):
+    """A user's file as the rules name it: beside the last of the config files that has it there, at a commit."""
+    folders = [*(posixpath.dirname(name) for name in (*reversed(files), DEFAULT)), ""]
+    names = [posixpath.normpath(posixpath.join(folder, path)) for folder in folders]
+    return next((name for name in names if git("cat-file", "-e", f"{made_at}:{name}") is not None), path)
 
 
 def check_config(config, provenance):
@@ -74,6 +83,7 @@ def check_config(config, provenance):
             said.append(f"config: {name} is in the commit, but not one of the repository's runs in config/")
     made_of = " and ".join([DEFAULT, *files])
     expected = overlaid(expected, overlay) | {key: overlay[key] for key in ("arms",) if key in overlay}
+    name_files(expected, lambda _, path: users_file(made_at, files, path))
     return mismatches(config, expected, "config", f"by {made_of} at the commit"), [*said, f"config held to {made_of}"]
 
 

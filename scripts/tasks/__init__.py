@@ -18,6 +18,8 @@ from typing import Any
 from reasoning.own import failure
 from stage.files import sha256
 
+TYPE = ("EXTRACTORS", "gold", "equal", "unread")  # what the type of an answer has
+
 
 @dataclass(frozen=True)
 class Task:
@@ -28,17 +30,30 @@ class Task:
     answer: Any
 
     def call(self, function, *arguments):
-        """A function of the module; SystemExit with the line if it fails, but for ValueError, which is about data."""
+        """A function of the module; SystemExit with the line if it fails."""
         try:
             return function(*arguments)
-        except ValueError:
-            raise
         except Exception as error:
             raise failure(f"task module {self.name}", self.name, error) from error
 
     def problem(self, record):
         """The problem of a record, with all keys; ValueError if the record is none."""
-        problem = self.call(self.convert, record)
+        try:
+            problem = self.convert(record)
+        except ValueError:
+            raise
+        except Exception as error:
+            if not self.name.endswith(".py"):  # the package's modules are right, so the record is wrong
+                raise ValueError(
+                    f"another form than module {self.name} reads ({type(error).__name__}: {error}): use the module of "
+                    "this data"
+                ) from error
+            raise failure(f"task module {self.name}", self.name, error) from error
+        if not isinstance(problem, dict):
+            raise SystemExit(
+                f"error: task module {self.name}: problem(record) returned {problem!r}: return a dict with question "
+                "and answer"
+            )
         for key in ("question", "answer"):
             if not isinstance(problem.get(key), str) or not problem[key].strip():
                 raise ValueError(f"no {key}: the task's problem(record) gave {problem.get(key)!r}")
@@ -49,6 +64,8 @@ def load(settings):
     """The task of a config section `tasks.<task>`: that of its `module`, which is gsm8k if none is stated."""
     name = settings.get("module", "gsm8k")
     if name.endswith(".py"):
+        if not Path(name).is_file():
+            raise SystemExit(f"error: there is no task module {name}: correct the path")
         try:
             found = runpy.run_path(name)
         except Exception as error:
@@ -61,6 +78,11 @@ def load(settings):
     if "problem" not in found or ("ANSWER" in found) == ("judge" in found):
         raise SystemExit(
             f"error: task module {name}: define problem(record), and either ANSWER or judge(answer, problem)"
+        )
+    if missing := [key for key in TYPE if "ANSWER" in found and not hasattr(found["ANSWER"], key)]:
+        raise SystemExit(
+            f"error: task module {name}: ANSWER is {found['ANSWER']!r}, which has no {', '.join(missing)}: make it a "
+            "module of scripts/answers, as in `from answers import number`"
         )
     task = Task(name, found["problem"], found.get("ANSWER"))
     if task.answer:
@@ -84,4 +106,6 @@ def read_problems(task, path, records):
             problems.append(task.problem(record))
         except ValueError as error:
             raise SystemExit(f"error: {path}, problem {n} has {error}") from None
+        except SystemExit as error:
+            raise SystemExit(f"error: {path}, problem {n}: {str(error).removeprefix('error: ')}") from error
     return problems

@@ -353,6 +353,13 @@ def test_verify_pins(hub, environment, tmp_path):
     process = verify("same", "moved")
     assert process.returncode == 1 and "3 pins, 1 of them failed" in process.stdout
     assert "moved.yaml: error: model owner/model" in process.stdout
+    mine = {"tasks": {"mine": task | {"module": "mine.py"}}}
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(mine))
+    process = verify("own")
+    assert process.returncode == 1 and "own.yaml: error: there is no task module mine.py: correct" in process.stdout
+    (tmp_path / "mine.py").write_text("from tasks.gsm8k import ANSWER, problem\n")
+    process = verify("own")
+    assert process.returncode == 0 and "3 pins, 0 of them failed" in process.stdout, process.stdout
     default["model"]["sha256"], task["size"]["test"] = "0" * 64, 21
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(default))
     process = verify()

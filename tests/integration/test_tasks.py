@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 
 import pytest
 from conftest import call
@@ -129,7 +130,9 @@ def test_dev_comes_out_of_a_training_split(exam, change):
 def test_a_reward_of_the_user_is_an_input_of_its_training(checkout):
     """Its path is relative to the config file, wherever the command is given."""
     (checkout.folder / "mine").mkdir()
-    (checkout.folder / "mine/own.py").write_text("def short(text, tokens, problem):\n    return 1 / len(tokens)\n")
+    for folder in ("mine", "config"):  # the one beside the config file counts, not that beside the default
+        own = checkout.folder / folder / "own.py"
+        own.write_text("def short(text, tokens, problem):\n    return 1 / len(tokens)\n")
     overlay = checkout.folder / "mine/overlay.yaml"
     overlay.write_text('rewards: {"own.py:short": 0.2}\n')
     command = ("--dry-run", "--printshellcmds", "--", "results/tiny/adapters/grpo-seed0")
@@ -208,13 +211,56 @@ def test_a_task_of_the_user(quiz):
     ("change", "says"),
     [
         ({"headline": "math_verify"}, "headline: only numbers have the extractor math_verify"),
+        (
+            {"headline": "math_verify", "evaluate_on": ["word_problems"], "baselines": ["quiz"]},
+            "answers of task quiz are",
+        ),
+        (
+            {"headline": "math_verify", "evaluate_on": ["word_problems"], "task": "quiz"}
+            | {"train": {"select": {"every": 1}}, "tasks": {"quiz": {"size": {"train": 4, "test": 1}, "dev": 1}}},
+            "answers of task quiz_dev are none",
+        ),
+        (
+            {"rewards": {"brevity": 0.2}},
+            "rewards has no key brevity; it has accuracy, format, random, steps, <file>.py:<function>",
+        ),
+        (
+            {"rewards": {"wrong.py:f": 0.2}},
+            "rewards.wrong.py:f: mine/wrong.py: expected ':' (wrong.py, line 2): correct",
+        ),
+        (
+            {"tasks": {"quiz": {"module": "wrong.py"}}},
+            "tasks.quiz.module: mine/wrong.py: expected ':' (wrong.py, line 2)",
+        ),
         ({"tasks": {"quiz": {"module": "absent.py"}}}, "tasks.quiz.module: there is no file absent.py"),
         ({"tasks": {"quiz": {"module": "riddles"}}}, "tasks.quiz.module: there is no module riddles: use one of"),
     ],
 )
-def test_a_task_that_cannot_be_judged(quiz, change, says):
+def test_what_cannot_be_judged(quiz, change, says):
+    """It is refused before anything is made."""
+    (quiz.folder / "mine/wrong.py").write_text("\ndef f()\n")
     overlay = json.loads((quiz.folder / "mine/overlay.json").read_text())
     overlay["tasks"]["quiz"] |= change.pop("tasks", {}).get("quiz", {})
     (quiz.folder / "mine/overlay.json").write_text(json.dumps(overlay | change))
     process = with_overlay(quiz, "--dry-run")
     assert process.returncode != 0 and says in process.stdout, process.stdout
+
+
+def test_numbers_have_the_headline_of_numbers_from_any_folder(checkout, tmp_path):
+    """The package's files have other paths there."""
+    shutil.copy(checkout.folder / "tiny.yaml", tmp_path)
+    snakefile = checkout.folder / "workflow/Snakefile"
+    target = "results/tiny/eval/word_problems/base/metrics.json"
+    command = (
+        "-s",
+        snakefile,
+        "--configfile",
+        "tiny.yaml",
+        "--config",
+        "headline=math_verify",
+        "--dry-run",
+        "--",
+        target,
+    )
+    process = call(tmp_path, *command)
+    assert process.returncode == 0, process.stdout

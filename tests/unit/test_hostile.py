@@ -221,6 +221,24 @@ def test_a_record_whose_commit_is_an_option_of_git(tmp_path, commit, version):
     assert not list(Path().glob("evil*"))
 
 
+@pytest.mark.parametrize("of", ["task", "evaluate_on", "baselines"])
+@pytest.mark.parametrize("version", [1, 2])
+def test_python_that_comes_with_a_record_is_not_run(tmp_path, of, version):
+    """Whichever of its tasks names it, and neither to recompute the record nor to complete problems again."""
+    record, touched = tmp_path / "records/r", tmp_path / "touched"
+    record.mkdir(parents=True)
+    (record / "evil.py").write_text(f"open({str(touched)!r}, 'w')\n")
+    named = {"task": "word_problems", "evaluate_on": [], "baselines": []} | {of: "evil" if of == "task" else ["evil"]}
+    evil = CONFIG["tasks"]["word_problems"] | {"module": f"{record}/evil.py"}
+    write_json(record / "config.json", CONFIG | named | {"tasks": CONFIG["tasks"] | {"evil": evil}})
+    write_json(record / "provenance.json", {"commit": "0" * 40, "format": version})
+    program = runpy.run_path("scripts/verify.py")
+    wrong, _ = program["verify"](record, tmp_path, tmp_path / "signers")
+    assert f"config.tasks: {record}/evil.py is no file of this repository, so it was not run" in wrong
+    assert program["rerun"](record, tmp_path, 1) == ([], [])
+    assert not touched.exists()
+
+
 @pytest.mark.parametrize(
     ("place", "value"),
     [

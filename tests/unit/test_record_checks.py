@@ -1,6 +1,7 @@
 """The parts of `verify` that hold a record to something else, each by itself."""
 
 import copy
+import subprocess
 
 import pytest
 from record.commands import flags, policy_of
@@ -8,10 +9,52 @@ from record.compared import near
 from record.origin import made_again
 from record.pages import strokes
 from record.recompute import recomputed_numbers
-from record.repository import overlaid
+from record.repository import check_config, overlaid
 from record.trainings import SCHEDULES, check_history
 from snakemake.utils import update_config
 from stage.environment import environment
+from stage.files import write_json
+
+
+def test_a_config_with_files_of_the_user(tmp_path, monkeypatch):
+    """The rules name them by the working directory, an overlay in a folder by its own; which one is a matter of git."""
+    default = {
+        "run": "default",
+        "arms": {"grpo": {}},
+        "controls": {"arms": {}},
+        "sweep": {},
+        "rewards": {"format": 0.0},
+    }
+    overlay = {
+        "run": "animals",
+        "tasks": {"animals": {"module": "animals.py"}},
+        "rewards": {"rewards.py:brevity": 0.2, "other.py:one": 0.1},
+        "arms": {"long": {"rewards": {"rewards.py:brevity": 0.0}}},
+        "sweep": {"reward": {"more": {"rewards": {"rewards.py:brevity": 0.5}}}},
+    }
+    files = {
+        "config/config.yaml": default | {"tasks": {}},
+        "config/pins.yaml": {"evaluate_on": []},
+        "mine/config.yaml": overlay,
+    }
+    files |= dict.fromkeys(["config/rewards.py", "mine/rewards.py", "mine/animals.py", "other.py"], "")
+    for name, content in files.items():
+        write_json(tmp_path / name, content)
+    monkeypatch.chdir(tmp_path)
+    for git in ("git init --quiet", "git add .", "git -c user.name=n -c user.email=e commit --quiet --message m"):
+        subprocess.run(git.split(), check=True)
+    made_at = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    config = default | {
+        "run": "animals",
+        "tasks": {"animals": {"module": "mine/animals.py"}},
+        "rewards": {"format": 0.0, "mine/rewards.py:brevity": 0.2, "other.py:one": 0.1},
+        "arms": {"long": {"rewards": {"mine/rewards.py:brevity": 0.0}}},
+        "sweep": {"reward": {"more": {"rewards": {"mine/rewards.py:brevity": 0.5}}}},
+    }
+    provenance = {"commit": made_at, "configfiles": ["mine/config.yaml"]}
+    assert check_config(config, provenance)[0] == []
+    (line,) = check_config(config | {"tasks": {"animals": {"module": "other.py"}}}, provenance)[0]
+    assert "config.tasks.animals.module: published 'other.py', by config/config.yaml and mine/config.yaml" in line
 
 
 @pytest.mark.parametrize(

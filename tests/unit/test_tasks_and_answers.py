@@ -7,6 +7,7 @@ import pytest
 from answers import choice, expression, number, text
 from reasoning.comparison import compare
 from reasoning.formatting import format_problem
+from reasoning.protocol import MEASURED, extractor_version, protocol
 from reasoning.results import adjust
 from reasoning.rewards import reward_functions, rewards_of
 from reasoning.scoring import about, judge, judge_again, summarise
@@ -35,6 +36,17 @@ def correct(kind, gold, completion, facts=None):
         (text, "The Eiffel Tower", "<answer>eiffel tower.</answer>", True, True),
         (text, "yes", "Let us see.\nYes!", False, True),
         (text, "yes", "<answer></answer>", False, False),
+        (text, "3.5", "<answer>35</answer>", False, False),
+        (text, "3.5", "It is\n3.5.", False, True),
+        (text, "-5", "<answer>5</answer>", False, False),
+        (text, "-5", "<answer>\u22125</answer>", True, True),
+        (text, "1/2", "<answer>12</answer>", False, False),
+        (text, "1,000", "<answer>1000</answer>", True, True),
+        (text, "1,2", "<answer>12</answer>", False, False),
+        (text, "1,2", "<answer>1, 2</answer>", True, True),
+        (text, "well-known", "<answer>wellknown!</answer>", True, True),
+        (text, "A", "<answer>a.</answer>", True, True),
+        (text, "A", "<answer>the</answer>", False, False),
         (expression, r"\frac{1}{2}", "<answer>0.5</answer>", True, True),
         (expression, r"\frac{1}{2}", r"so it is $\boxed{\dfrac12}$", False, True),
         (expression, r"2\sqrt{3}", r"<answer>\sqrt{12}</answer>", True, True),
@@ -45,6 +57,57 @@ def correct(kind, gold, completion, facts=None):
 )
 def test_a_type_judges(kind, gold, completion, strict, flexible):
     assert correct(kind, gold, completion) == (strict, flexible)
+
+
+GOLDS = [
+    r"\frac{1}{2}",
+    r"\text{Evelyn}",
+    r"\$18.90",
+    r"10,\!080",
+    "[2,5)",
+    r"\{1,2\}",
+    r"864 \mbox{ inches}^2",
+    "x^2+1",
+]
+
+
+@pytest.mark.parametrize("gold", GOLDS + [r"\begin{pmatrix} 1 \\[2pt] 2 \end{pmatrix}", r"15\mbox{ cm}^{2}"])
+@pytest.mark.parametrize(
+    "form", ["%s", "%s.", r"\[ %s \]", r"\[ %s. \]", r"\(%s\)", "$%s$.", "$$\n%s\n$$", r"\boxed{%s}", "x = %s"]
+)
+def test_an_expression_as_it_is_written_in_a_sentence(gold, form):
+    assert correct(expression, gold, f"<answer>{form % gold}</answer>") == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer"),
+    [
+        ("y = 2x + 3", "x = 2x + 3"),
+        ("5", "x = 6"),
+        (r"\frac{1}{2}", r"\[ \frac{1}{3} \]."),
+        (r"15\mbox{ cm}^2", r"225\mbox{ cm}^2"),
+        ("15", r"15\mbox{ cm}^{99999}"),
+    ],
+)
+def test_another_expression(gold, answer):
+    assert correct(expression, gold, f"<answer>{answer}</answer>") == (False, False)
+
+
+def test_several_formulas_are_not_taken_for_one():
+    assert expression.bare(r"\(a\) and \(b\).") == r"\(a\) and \(b\)" and expression.bare("$a$, $b$") == "$a$, $b$"
+    assert expression.bare(r"\left\{ a \right.") == r"\left\{ a \right." and expression.bare("1, 2, ...") == "1, 2, ..."
+
+
+def test_a_gold_answer_whose_like_is_not_read():
+    with pytest.raises(ValueError, match="write it otherwise, or define judge"):
+        expression.gold("(x+2)^2")
+
+
+def test_a_type_whose_extractors_changed_has_its_own_version():
+    """So that numbers, whose extractors did not, can still be compared."""
+    assert [extractor_version(kind) for kind in (number, choice, text, expression)] == [2, 2, 3, 3]
+    measured = dict.fromkeys(MEASURED)
+    assert protocol("t", "test", {}, {}, measured, None, 3)["extractor_version"] == 3
 
 
 @pytest.mark.parametrize(("kind", "gold"), [(number, "two"), (choice, "Paris"), (text, "..."), (expression, "")])
@@ -128,6 +191,7 @@ def test_p_is_adjusted_for_the_number_of_tasks():
         ("ANSWER = 1\n" + OWN, "define problem"),
         ("def problem(record:", "line 1: SyntaxError"),
         ("import nonsense", "line 1: ModuleNotFoundError"),
+        ("ANSWER = 'number'\ndef problem(record): return {}", "ANSWER is 'number', which has no EXTRACTORS, gold"),
     ],
 )
 def test_a_file_that_is_no_module(own, file, says):
@@ -137,14 +201,33 @@ def test_a_file_that_is_no_module(own, file, says):
 
 def test_an_error_in_it_names_the_line_or_the_record(own):
     task = own(OWN.replace("record['asks']", "1 / 0"))
-    with pytest.raises(SystemExit, match="mine.py, line 3: KeyError"):
+    with pytest.raises(SystemExit, match="^error: test.jsonl, problem 1: task module .*mine.py, line 3: KeyError"):
         read_problems(task, "test.jsonl", [{"says": "x"}])
     task = own(OWN.replace('record["asks"]', '""'))
     with pytest.raises(SystemExit, match="test.jsonl, problem 1 has no question"):
         read_problems(task, "test.jsonl", [{"says": "x", "half": "y"}])
+    task = own("judge = 1\ndef problem(record): print(record)")
+    with pytest.raises(SystemExit, match="test.jsonl, problem 1: .* returned None: return a dict"):
+        read_problems(task, "test.jsonl", [{}])
     task = own(OWN.replace("return 1 if", "return 7 if"))
     with pytest.raises(SystemExit, match="judge returned 7"):
         correct(task.answer, "a", "<answer>a</answer>", {"half": ""})
+
+
+@pytest.mark.parametrize("error", ["float(answer)", "__import__('json').loads(answer)", "1 / 0"])
+def test_an_error_of_the_judge_names_the_line_and_the_problem(own, error):
+    """Whichever it is: only problem(record) says by ValueError what is wrong with data."""
+    task = own(OWN.replace("return 1 if", f"return {error} if"))
+    with pytest.raises(SystemExit, match=r"^error: problem test-0: task module .*mine.py, line 6: \w+: .*: correct"):
+        correct(task.answer, "so", "<answer>so</answer>", {"half": ""})
+
+
+@pytest.mark.parametrize("module", ["gsm8k", "svamp", "math500", "arc", "bbh", "reasoning_gym"])
+@pytest.mark.parametrize("record", [{"other": "data"}, [], None])
+def test_data_of_another_module(module, record):
+    """Whose number is named, and not a line of the package."""
+    with pytest.raises(SystemExit, match="^error: test.jsonl, problem 1 has (another form|no text)"):
+        read_problems(load({"module": module}), "test.jsonl", [record])
 
 
 def test_the_protocol_names_a_module_that_the_config_names(own, tmp_path):

@@ -109,7 +109,7 @@ def test_right_completions():
     ]
     found = right_completions(PROBLEMS[:3], samples)
     assert [(one["id"], one["completion"]) for one in found] == [("train-0", "b"), ("train-1", "d"), ("train-0", "c")]
-    with pytest.raises(SystemExit, match="the teacher solved none of these problems"):
+    with pytest.raises(SystemExit, match="the teacher solved none of these problems: .* or raise teachers.n$"):
         right_completions(PROBLEMS[2:3], samples)
 
 

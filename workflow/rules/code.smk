@@ -124,7 +124,7 @@ def imports(script):
 def imported(path):
     """The local files that a file imports itself, with the packages that they are in."""
     names = set()
-    for node in ast.walk(ast.parse(Path(ROOT, path).read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(Path(ROOT, path).read_bytes())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):  # a name may be a module of the package

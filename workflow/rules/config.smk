@@ -29,7 +29,8 @@ def explain(error):
         patterns = error.schema.get("patternProperties", {})
         others = [key for key in error.instance if not any(re.search(pattern, key) for pattern in patterns)]
         unknown = ", ".join(sorted(set(others) - known))
-        return f"config: {where} has no key {unknown}; it has {', '.join(sorted(known))}"
+        forms = ", ".join([*sorted(known), *error.schema.get("forms", [])])
+        return f"config: {where} has no key {unknown}; it has {forms}"
     given = "" if isinstance(error.instance, dict) else f" (given: {json.dumps(error.instance)})"
     return f"config: {where}: {error.schema.get('hint', error.message)}{given}"
 
@@ -83,24 +84,16 @@ def check_patterns():
 
 def found_file(key, path):
     """The path of a user's file relative to the working directory; the config names it relative to its own file."""
-    folders = [*(Path(path).parent for path in reversed(workflow.configfiles)), Path()]
-    found = next((folder / path for folder in folders if (folder / path).is_file()), None)
+    files = [*reversed(workflow.config_settings.configfiles), *workflow.configfiles]
+    folders = [*(Path(file).parent for file in files), Path()]
+    found = next((os.path.relpath(folder / path) for folder in folders if (folder / path).is_file()), None)
     if found is None:
         raise WorkflowError(f"config: {key}: there is no file {path} beside the config file")
-    return os.path.relpath(found)
-
-
-def find_users_files():
-    """Name the user's files, of rewards and of tasks' modules, relative to the working directory."""
-    swept = [value for axis in config["sweep"].values() for value in axis.values()]
-    for place in (config, *config["arms"].values(), *config["controls"]["arms"].values(), *swept):
-        for name in [name for name in place.get("rewards", {}) if ".py:" in name]:
-            path, _, function = name.rpartition(":")
-            found = found_file(f"rewards.{name}", path)
-            place["rewards"][f"{found}:{function}"] = place["rewards"].pop(name)
-    for name, task in config["tasks"].items():
-        if task.get("module", "").endswith(".py"):
-            task["module"] = found_file(f"tasks.{name}.module", task["module"])
+    try:
+        ast.parse(Path(found).read_bytes(), os.path.basename(found))
+    except (SyntaxError, ValueError) as error:
+        raise WorkflowError(f"config: {key}: {found}: {error}: correct the file")
+    return found
 
 
 def measured_tasks():
@@ -158,7 +151,7 @@ def check_config():
 
 
 def check_modules():
-    """Stop if a task's module is not there, or if the headline is an extractor that an evaluated task does not have."""
+    """Stop if a task's module is not there, or if the headline is an extractor that a task judged by it does not have."""
     known = sorted(path.stem for path in Path(ROOT, "scripts/tasks").glob("[a-z]*.py"))
     for name, task in config["tasks"].items():
         chosen = task.get("module", "gsm8k")
@@ -166,8 +159,9 @@ def check_modules():
             raise WorkflowError(
                 f"config: tasks.{name}.module: there is no module {chosen}: use one of {', '.join(known)}, or a file"
             )
-    for name in config["evaluate_on"] if config["headline"] == "math_verify" else []:
-        if "scripts/answers/number.py" not in task_code(name):
+    judged = [*measured_tasks(), *({DEV_TASK} & {*RUN["tasks"]})]
+    for name in judged if config["headline"] == "math_verify" else []:
+        if packaged("scripts/answers/number.py") not in task_code(name):
             raise WorkflowError(
                 f"config: headline: only numbers have the extractor math_verify, and the answers of task {name} are "
                 "none: take strict or flexible"
@@ -190,7 +184,7 @@ def with_defaults(given):
 
 config = completed(with_own_arms(config))
 check_config()
-find_users_files()
+definitions("scripts/reasoning/own.py")["name_files"](config, found_file)
 config = with_defaults(config)
 DEV_TASK = f"{config['task']}_dev"
 TRAINED = "candidates" if config["train"]["select"]["every"] else "adapters"  # the folder that training writes to
