@@ -114,7 +114,8 @@ def make(policy, tokenizer, training, extra):
     )
     require_same_prompts(trainer, load_tokenizer(training.model, prompt), chats)
     log_kl(trainer, tokenizer, rollouts)
-    if args.use_vllm or args.mask_truncated_completions:  # else every completion counts
+    # Else every completion counts.
+    if args.use_vllm or args.mask_truncated_completions or args.off_policy_mask_threshold:
         log_masked(trainer)
     stop_at_limits(trainer, training.settings["limits"])
     return trainer, wanted
