@@ -2,6 +2,8 @@
 
 from functools import cache
 
+PACKAGES = ("reasoning-gym",)
+
 
 def problem(record):
     """The problem of a record; its family is the data set, and its scorer is given all of the record."""
