@@ -1,6 +1,7 @@
 """Reports: words follow the intervals, subsets are marked, LaTeX names have only letters."""
 
 import copy
+import json
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from reasoning.results import adjust, gather
 from reasoning.rows import read_results, rows
 from reasoning.scoring import judge, summarise
 from reasoning.statistics import score
+from reporting.card import metric
 from reporting.figures import FIGURES, pdf, svg
 from reporting.latex import bibtex, latex_table, macros
 from reporting.page import page
@@ -184,6 +186,11 @@ def test_rewards_in_words():
     assert said["sft"] is said["both"] is None
 
 
+@pytest.mark.parametrize(("outcomes", "called"), [([True, False], "exact match"), ([0.5, 1.0], "mean score")])
+def test_what_the_hub_is_told_of_a_score(outcomes, called):
+    assert metric(json.loads(json.dumps(score(outcomes)))) == called
+
+
 def test_bibtex():
     entry = bibtex(yaml.safe_load(Path("CITATION.cff").read_text()))
     assert entry.startswith("@software{") and entry.count("{") == entry.count("}")
@@ -241,6 +248,7 @@ def test_several_tasks_have_a_table_of_their_own():
         return page(Path("workflow/report/report.html.j2"), config, "c", value, shown, {}, drawn, citation)
 
     assert "All tasks" not in written()
+    assert "last number" not in written() and "the sign test's" in written() and "only where it ends" in written()
     config["rewards"]["mine.py:brevity"] = 0.2
     assert "grpo was rewarded by accuracy (weight 1) and mine.py:brevity (weight 0.2) and steps" in written()
     for of in (value, config):
