@@ -66,7 +66,7 @@ def main(args):
             "data_sha256": sha256(args.data),
             "prompts": described(evaluation.tokenizer, evaluation.chats),
             "decoding": evaluation.decoding,
-            "engine": versions(evaluation.engine.PACKAGES),
+            "engine": versions([*evaluation.engine.PACKAGES, *module.packages]),
         },
         described_module(task),
         extractor_version(module.answer),

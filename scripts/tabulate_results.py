@@ -10,10 +10,15 @@ from reasoning.rows import read_results
 from reporting.table import csv_text, plain_text
 from stage.files import read_json, read_jsonl, write_json, write_text
 from stage.screen import run
+from tasks import load
 
 
 def main(args):
+    modules, guesses = json.loads(args.modules), {}
     samples = {(p.parent.parent.name, p.parent.name): read_jsonl(p) for p in args.samples}
+    for path in args.training:
+        task = path.parent.name
+        guesses[task] = guessed(read_jsonl(path), samples[task, "base"], load({"module": modules[task]}).answer)
     results = gather(
         metrics={(p.parent.parent.name, p.parent.name): read_json(p) for p in args.metrics},
         comparisons={(p.parent.name, p.stem): read_json(p) for p in args.comparisons},
@@ -23,7 +28,7 @@ def main(args):
         trainings={p.parent.name: read_json(p) for p in args.environments},
         baselines={p.parent.parent.name: read_json(p) for p in args.baselines},
         published=json.loads(args.published),
-        guesses={p.parent.name: guessed(read_jsonl(p), samples[p.parent.name, "base"]) for p in args.training},
+        guesses=guesses,
     )
     stated = {"run": args.run, "headline": args.headline, "policy": args.policy, "told": json.loads(args.told)}
     write_json(args.results, results | stated)
@@ -54,6 +59,7 @@ if __name__ == "__main__":
     parser.add_argument(
         "--training", required=True, type=Path, nargs="+", help="data/<task>/train.jsonl, empty if there is none"
     )
+    parser.add_argument("--modules", required=True, help="what judges the answers of each task, as JSON")
     parser.add_argument("--published", required=True, help="the numbers that tasks state as published, as JSON")
     parser.add_argument("--results", required=True, type=Path, help="JSON to write")
     parser.add_argument("--table", required=True, type=Path, help="CSV to write")

@@ -27,11 +27,19 @@ LIMITS = {
 }
 
 
-def reached(limits, rows, best):
+def solved(row):
+    """Whether all completions of a step were right, or, in a training without accuracy, had the right format.
+
+    The reward itself does not tell: a reward of a user's own may have any maximum, and no task need have steps.
+    """
+    return row.get("rewards/accuracy/mean", row.get("rewards/format/mean", 0.0)) >= 1 - 1e-4
+
+
+def reached(limits, rows):
     """Which of `limits`, the config section `train.limits`, all of the last `steps` rows reach; None or (name, value).
 
-    `rows` are those that TRL logged with a reward, `value` is the smallest. Groups that tie at the `best` reward, the
-    sum of the weights, have nothing left to learn, and do not count as tied.
+    `rows` are those that TRL logged with a reward, `value` is the smallest. Steps that are `solved` have nothing left
+    to teach, and do not count as tied.
     """
     last = [row for row in rows if "reward" in row][-limits["steps"] :]
     if len(last) < limits["steps"]:
@@ -40,19 +48,19 @@ def reached(limits, rows, best):
         values = [row.get(column) for row in last]
         if limits[name] is None or None in values or min(values) < limits[name]:
             continue
-        if name == "tied" and all(row["reward"] >= best - 1e-4 for row in last):
+        if name == "tied" and all(map(solved, last)):
             continue
         return name, min(values)
     return None
 
 
-def stop_at_limits(trainer, limits, best):
+def stop_at_limits(trainer, limits):
     """Let a GRPOTrainer stop with one line once a limit is reached; after resuming, earlier steps count too."""
     from transformers import TrainerCallback
 
     class StopAtLimits(TrainerCallback):
         def on_log(self, args, state, control, **_):
-            if found := reached(limits, state.log_history, best):
+            if found := reached(limits, state.log_history):
                 name, value = found
                 _, wrong, change = LIMITS[name]
                 raise SystemExit(

@@ -1,6 +1,6 @@
 """What counts as the answer in a completion. Reward and metric share this module, so they cannot disagree.
 
-Three extractors, always reported together:
+Three extractors of numbers, always reported together:
 
 strict       the content of the answer tag that the prompt asks for, and only if it is a number
 flexible     the last number of the text, whatever the format

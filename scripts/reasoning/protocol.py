@@ -9,7 +9,7 @@ EXTRACTOR_VERSION = 2
 
 
 # What a config does not say, and a measurement does: the digest of the problems, the prompts as the model reads them,
-# the complete decoding settings, and `{package: version}` of what generated the completions.
+# the complete decoding settings, and `{package: version}` of what generated the completions and of what judges them.
 MEASURED = ("data_sha256", "prompts", "decoding", "engine")
 
 

@@ -56,8 +56,8 @@ def own(name):
     """The reward `<file>.py:<function>` of a user, called as `f(text, tokens, problem)`.
 
     `text` is the completion with the prompt's prefill, `tokens` the ids that were sampled, and `problem` holds
-    `prompt`, `answer` and `steps`. It returns one finite number. SystemExit with the line if it fails, because a reward
-    that is wrong for one completion is wrong for the training.
+    `prompt`, `answer`, `steps` and `facts`. It returns one finite number. SystemExit with the line if it fails,
+    because a reward that is wrong for one completion is wrong for the training.
     """
     path, _, function = name.rpartition(":")
 

@@ -63,7 +63,8 @@ def within_budgets(samples):
     """`{tokens: score}` by the strict extractor if only completions that end within so many tokens count.
 
     The budgets are the powers of two, and the longest completion's number of tokens, with which all count. It is what
-    the same completions would have scored with a smaller limit, if none has its answer before the end of a longer text.
+    the same completions would have scored with a smaller limit if they end with their answers. One that goes on after
+    its answer counts only where it ends, because samples do not say where their tokens lie in the text.
     """
     longest = max(sample["tokens"] for sample in samples)
     budgets = [2**power for power in range(longest.bit_length()) if 2**power < longest]

@@ -3,6 +3,19 @@
 The rules read this file too, so it imports nothing of the package.
 """
 
+import re
+from pathlib import Path
+
+# Rewards that tell nothing of the answer; `steps` tells the solution, if there is one.
+UNTOLD = {"format", "random", "steps"}
+
+
+def gives(task, what):
+    """Whether the problems of a task may have a `solution`, or `steps`: then its module names them."""
+    module = task.get("module", "gsm8k")
+    path = Path(module) if module.endswith(".py") else Path(__file__).parents[1] / "tasks" / f"{module}.py"
+    return re.search(rf"\b{what}\b", path.read_text(encoding="utf-8")) is not None
+
 
 def distinct(task, train):
     """The number of training problems that a training sees, at most."""
@@ -20,8 +33,9 @@ def told(task, arms, arm):
 
     Both count what the arms that it starts from or merges were told; each training counts a problem once. A reward for
     right intermediate results is told solutions, a teacher's right completions are chosen by answers, and wrong answers
-    tell nothing. `task` is the config section of the run's task, `arms` has `train` and `rewards` of each arm, with its
-    overrides, and `merge_of`.
+    tell nothing. A user's own reward counts as told answers, which it is given, and so does imitation on a task
+    without worked solutions. `task` is the config section of the run's task, `arms` has `train` and `rewards` of each
+    arm, with its overrides, and `merge_of`.
     """
     if parts := arms[arm]["merge_of"]:
         found = [told(task, arms, part) for part in parts["adapters"]]
@@ -29,12 +43,12 @@ def told(task, arms, arm):
     train, rewards = arms[arm]["train"], arms[arm]["rewards"]
     found, n = {"solutions": 0, "answers": 0}, distinct(task, train)
     if train["trainer"] == "sft":
-        found["answers" if train["teacher"] else "solutions"] = n
+        found["answers" if train["teacher"] or not gives(task, "solution") else "solutions"] = n
     elif train["problems"]["wrong_answers"]:
         pass
-    elif rewards["steps"]:
+    elif rewards["steps"] and gives(task, "steps"):
         found["solutions"] = n
-    elif rewards["accuracy"]:
+    elif any(weight for name, weight in rewards.items() if name not in UNTOLD):
         found["answers"] = n
     for before in {train["start"], train["teacher"]} - {None, "base"}:
         found = {key: found[key] + value for key, value in told(task, arms, before).items()}

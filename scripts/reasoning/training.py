@@ -81,9 +81,10 @@ def training_problems(problems, chosen, seed):
 
     def wrong(i):
         other = next(one for one in problems[i + 1 :] + problems if one["answer"] != answers[i])
-        return {key: other[key] for key in ("answer", "facts") if key in other}
+        kept = {key: value for key, value in problems[i].items() if key != "facts"}
+        return kept | {key: other[key] for key in ("answer", "facts") if key in other} | {"steps": []}
 
-    return [problem | wrong(i) | {"steps": []} for i, problem in enumerate(problems)]
+    return [wrong(i) for i in range(len(problems))]
 
 
 def demonstration(problem, completion):

@@ -70,6 +70,8 @@ def by_config(config, flag, policy, task):
         return own_settings(stated)
     if flag == "task-module":
         return config["tasks"][config["task"]].get("module", "gsm8k")
+    if flag == "modules":
+        return {name: config["tasks"][name].get("module", "gsm8k") for name in config["evaluate_on"]}
     if flag in ("prompt-config", "eval-config"):
         section = flag.removesuffix("-config")
         return of_task(with_implied_tasks(config), section, task or config["task"])

@@ -91,7 +91,7 @@ def check(record, config, results):
         said.append(f"{task}: {len(problems)} problems made again from {where}")
         if task not in config["evaluate_on"]:
             continue
-        guess = guessed(training, problems)
+        guess = guessed(training, problems, load(config["tasks"][task]).answer)
         for scope in scopes(record):
             stated = read_json(record / scope / "results.json")["tasks"][task]["guess"]
             wrong += mismatches(stated, guess, f"{scope / 'results'}.tasks.{task}.guess", "by the training problems")

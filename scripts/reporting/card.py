@@ -5,6 +5,7 @@ import json
 from reasoning.overrides import of_task
 from reasoning.policies import arm_of
 from reasoning.rows import marked_row, marked_task, rows
+from reasoning.statistics import fractional
 from stage.files import read_json
 
 from reporting.latex import bibtex
@@ -33,6 +34,11 @@ def on_hub(source):
     return {"id": name, "revision": rest.partition("/")[0]}
 
 
+def metric(row):
+    """What a row's score is a proportion or a mean of, in the Hub's words."""
+    return "mean score" if fractional([row["correct"]]) else "exact match"
+
+
 def front_matter(config, table, trainer):
     """The card's YAML header, with the scores as `model-index`."""
     import yaml
@@ -41,7 +47,13 @@ def front_matter(config, table, trainer):
         {
             "task": {"type": "text-generation"},
             "dataset": {"name": marked_row(row), "type": row["task"]},
-            "metrics": [{"type": "exact_match", "name": row["extractor"], "value": round(100 * row["value"], 2)}],
+            "metrics": [
+                {
+                    "type": metric(row).replace(" ", "_"),
+                    "name": row["extractor"],
+                    "value": round(100 * row["value"], 2),
+                }
+            ],
         }
         for row in table
     ]
@@ -77,7 +89,7 @@ def eval_result(config, row):
         task_id=row["task"],
         dataset_revision=data["revision"],
         value=round(100 * row["value"], 2),
-        notes=f"exact match by the extractor {row['extractor']}, {len(examples)} worked examples; "
+        notes=f"{metric(row)} by the extractor {row['extractor']}, {len(examples)} worked examples; "
         "the whole protocol is in protocol.json",
     )
     return yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False)

@@ -9,6 +9,8 @@ matplotlib.use("svg")
 from matplotlib import pyplot  # noqa: E402
 from reasoning.policies import arm_of  # noqa: E402
 
+from reporting.training import logged_curves  # noqa: E402
+
 matplotlib.rcParams |= {
     "svg.hashsalt": "figures",
     "font.size": 8,
@@ -18,19 +20,6 @@ matplotlib.rcParams |= {
     "axes.spines.right": False,
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
-}
-
-# Column of history.csv -> title of its plot, and unit. Quantities that a run did not log are left out.
-CURVES = {
-    "rewards/accuracy/mean": ("accuracy reward", "mean"),
-    "rewards/format/mean": ("format reward", "mean"),
-    "mean_token_accuracy": ("imitated tokens predicted", "share"),
-    "completions/mean_length": ("completion length", "tokens"),
-    "entropy": ("entropy", "nats per token"),
-    "kl": ("KL to the model at the start", "nats per token"),
-    "clip_ratio/region_mean": ("clipped tokens", "share"),
-    "frac_reward_zero_std": ("groups without signal", "share"),
-    "loss": ("loss", ""),
 }
 
 
@@ -45,7 +34,7 @@ def of_arms(histories):
 def curves(results, histories):
     """Training curves: the mean over an arm's seeds, and a band from the lowest to the highest."""
     arms = of_arms(histories)
-    logged = [key for key in CURVES if any(row.get(key) for history in histories.values() for row in history)]
+    logged = logged_curves(histories)
     rows = -(-len(logged) // 2)
     figure, axes = pyplot.subplots(rows, 2, figsize=(7, 1.7 * rows), squeeze=False)
     for axis, key in zip(axes.flat, logged, strict=False):
@@ -59,7 +48,7 @@ def curves(results, histories):
             if len(seeds) > 1:
                 ends = ([end(of_step[step]) for step in steps] for end in (min, max))
                 axis.fill_between(steps, *ends, color=f"C{place}", alpha=0.2, linewidth=0)
-        title, unit = CURVES[key]
+        title, unit = logged[key]
         axis.set_title(title)
         axis.set_ylabel(unit)
         axis.set_xlabel("step")

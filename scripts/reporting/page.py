@@ -14,6 +14,7 @@ from reporting.words import (
     claim,
     claims_over_seeds,
     merge_in_words,
+    rewards_in_words,
     several_environments,
     verdicts,
 )
@@ -70,6 +71,7 @@ def page(template, config, command, results, samples, histories, figures, citati
             for arm, settings in (config["arms"] | config["controls"]["arms"]).items()
             if "merge_of" in settings
         },
+        rewards={arm: words for arm in results["told"] if (words := rewards_in_words(config, arm))},
         figures=figures,
         bibtex=bibtex(citation),
         several_environments=several_environments(results["environments"]),

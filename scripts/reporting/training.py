@@ -1,4 +1,27 @@
-"""What a training's log says of its health: was there something to learn from, and did engine and trainer agree?"""
+"""What a training's log says: its curves, and its health. Could it learn something, did engine and trainer agree?"""
+
+import re
+
+# Column of history.csv -> title of its plot, and unit. Quantities that a run did not log are left out.
+CURVES = {
+    "mean_token_accuracy": ("imitated tokens predicted", "share"),
+    "completions/mean_length": ("completion length", "tokens"),
+    "entropy": ("entropy", "nats per token"),
+    "kl": ("KL to the model at the start", "nats per token"),
+    "clip_ratio/region_mean": ("clipped tokens", "share"),
+    "frac_reward_zero_std": ("groups without signal", "share"),
+    "loss": ("loss", ""),
+}
+REWARD = re.compile(r"rewards/(.+)/mean")  # of the reward of that name; a coin's mean shows nothing
+
+
+def logged_curves(histories):
+    """What trainings logged of CURVES, in that order, and before it every reward."""
+    columns = {key for rows in histories.values() for row in rows for key in row if row[key]}
+    rewards = [match for match in map(REWARD.fullmatch, sorted(columns)) if match and match[1] != "random"]
+    titles = {match[0]: (f"{match[1].rpartition(':')[2]} reward", "mean") for match in rewards}
+    return {column: title for column, title in (titles | CURVES).items() if column in columns}
+
 
 # Words for a table's columns, and the column of history.csv of which they are the mean over all steps.
 WATCHED = {

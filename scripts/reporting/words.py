@@ -104,6 +104,15 @@ def merge_in_words(merge):
     return f"with the adapters of {parts} merged by {merge['method']}{kept}"
 
 
+def rewards_in_words(config, arm):
+    """The rewards of an arm with their weights; None if it is not trained by rewards."""
+    of = (config["arms"] | config["controls"]["arms"])[arm]
+    if "merge_of" in of or (config["train"] | of.get("train", {}))["trainer"] != "grpo":
+        return None
+    weights = config["rewards"] | of.get("rewards", {})
+    return " and ".join(f"{name} (weight {weight:g})" for name, weight in sorted(weights.items()) if weight)
+
+
 def beside_published(row):
     """One sentence that holds a measured score to a published one; `row` is one of `reasoning.rows.published_rows`."""
     who = "the base model" if row["policy"] == "base" else f"arm {row['policy']}"

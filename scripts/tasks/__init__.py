@@ -7,6 +7,7 @@ A module, here or in a user's file (`tasks.<task>.module` names it), has
                              JSON value that the judge needs beside the answer). ValueError says what a record lacks
     ANSWER                   the answer's type, a module of scripts/answers: number, choice, text or expression
     judge(answer, problem)   instead of ANSWER: the score of an answer, from 0 to 1; scripts/answers/judged.py
+    PACKAGES                 optional, the names of the packages whose versions decide what it says
 """
 
 import runpy
@@ -23,11 +24,15 @@ TYPE = ("EXTRACTORS", "gold", "equal", "unread")  # what the type of an answer h
 
 @dataclass(frozen=True)
 class Task:
-    """A task's module: its name, its `problem`, and the type of its answer, a module of scripts/answers or like one."""
+    """A task's module: its name, its `problem`, and the type of its answer, a module of scripts/answers or like one.
+
+    `packages` are those by which it judges, whose versions the protocol states.
+    """
 
     name: str
     convert: Any
     answer: Any
+    packages: tuple = ()
 
     def call(self, function, *arguments):
         """A function of the module; SystemExit with the line if it fails."""
@@ -84,12 +89,12 @@ def load(settings):
             f"error: task module {name}: ANSWER is {found['ANSWER']!r}, which has no {', '.join(missing)}: make it a "
             "module of scripts/answers, as in `from answers import number`"
         )
-    task = Task(name, found["problem"], found.get("ANSWER"))
+    task = Task(name, found["problem"], found.get("ANSWER"), tuple(found.get("PACKAGES", ())))
     if task.answer:
         return task
     # By name, as the modules above: what only fetches records does not depend on how answers are read.
     judged = import_module("answers.judged").Judged
-    return Task(name, task.convert, judged(found["judge"], task.call))
+    return Task(name, task.convert, judged(found["judge"], task.call), task.packages)
 
 
 def described_module(settings):

@@ -4,6 +4,8 @@ from functools import cache
 
 from sources.reasoning_gym import INSTALL, require_judged
 
+PACKAGES = ("reasoning-gym",)
+
 
 def problem(record):
     """The problem of a record; its family is the data set, and its scorer is given all of the record."""

@@ -90,6 +90,15 @@ def require_problems(training):
         )
 
 
+def columns(problem):
+    """What the rewards are told of a problem, as a row of the training data.
+
+    Its facts are a text, because the records of a task need not have the same keys, nor all have facts.
+    """
+    kept = {key: problem[key] for key in ("prompt", "answer", "steps")}
+    return kept | {"facts": json.dumps(problem.get("facts"))}
+
+
 def for_backend(training):
     """The settings as a backend reads them."""
     require_problems(training)
@@ -108,23 +117,20 @@ def make(policy, tokenizer, training, extra):
     if settings.get("use_vllm"):  # else vLLM reserves room for the longest text that the model could read
         own["vllm_max_model_length"] = longest(tokenizer, chats) + settings["max_completion_length"]
     args, wanted = configured(GRPOConfig, own, settings)
-    columns = [key for key in ("prompt", "answer", "steps", "facts") if key in training.problems[0]]
-    rows = [{key: problem[key] for key in columns} for problem in training.problems]
-    for row in rows:  # as text, because records need not have the same keys
-        row |= {"facts": json.dumps(row["facts"])} if "facts" in row else {}
     trainer = GRPOTrainer(
         model=policy,
         processing_class=tokenizer,
         reward_funcs=functions,
         args=args,
-        train_dataset=Dataset.from_list(rows),
+        train_dataset=Dataset.from_list(list(map(columns, training.problems))),
         **extra,
     )
     require_same_prompts(trainer, load_tokenizer(training.model, prompt), chats)
     log_kl(trainer, tokenizer, rollouts)
-    if args.use_vllm or args.mask_truncated_completions:  # else every completion counts
+    # Else every completion counts.
+    if args.use_vllm or args.mask_truncated_completions or args.off_policy_mask_threshold:
         log_masked(trainer)
-    stop_at_limits(trainer, training.settings["limits"], sum(weights))
+    stop_at_limits(trainer, training.settings["limits"])
     return trainer, wanted
 
 

@@ -167,6 +167,7 @@ QUIZ = '''"""Questions with choices."""
 from answers import choice
 
 ANSWER = choice
+PACKAGES = ["jinja2"]  # whose version the protocol states
 
 
 def problem(record):
@@ -199,6 +200,7 @@ def test_a_task_of_the_user(quiz):
     metrics = json.loads((quiz.folder / target).read_text())
     assert metrics["scores"].keys() == {"strict", "flexible"}
     assert metrics["protocol"]["module"]["name"] == "mine/quiz.py"
+    assert metrics["protocol"]["engine"].keys() == {"transformers", "torch", "jinja2"}
     assert "Which is a fruit?\nA) a stone\nB) an apple<" in metrics["protocol"]["prompts"]["first"]
     process = with_overlay(quiz, "--dry-run", "--", target)
     assert "Nothing to be done" in process.stdout

@@ -96,6 +96,10 @@ def test_without_the_package(tmp_path, monkeypatch):
         fetch("reasoning_gym://chain_sum?test=2", tmp_path, "dataset")
 
 
+def test_the_protocol_states_the_judges_version():
+    assert load({"module": "reasoning_gym"}).packages == ("reasoning-gym",) and load({}).packages == ()
+
+
 @needs_package
 @pytest.mark.parametrize("dataset", ["chain_sum", "simple_equations", "knights_knaves", "word_sorting", "syllogism"])
 def test_problems_and_their_judge(tmp_path, dataset):

@@ -1,6 +1,7 @@
 """Reports: words follow the intervals, subsets are marked, LaTeX names have only letters."""
 
 import copy
+import json
 import re
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from reasoning.results import adjust, gather
 from reasoning.rows import read_results, rows
 from reasoning.scoring import judge, summarise
 from reasoning.statistics import score
+from reporting.card import metric
 from reporting.figures import FIGURES, pdf, svg
 from reporting.latex import bibtex, latex_table, macros
 from reporting.page import page
 from reporting.table import plain_text
-from reporting.words import base_in_words, claim, claim_over_seeds, claims_over_seeds, verdicts
+from reporting.training import logged_curves
+from reporting.words import base_in_words, claim, claim_over_seeds, claims_over_seeds, rewards_in_words, verdicts
 from stage.files import write_json
 
 HERE = {"python": "3.11.7", "packages": {"torch": "2.13.0"}, "lock_files": {"envs/cpu.txt": "0" * 64}, "image": None}
@@ -162,6 +165,32 @@ def test_figures_repeat(name):
     assert pdf(draw()) == pdf(draw()) and pdf(draw()).startswith(b"%PDF")
 
 
+def test_every_reward_is_drawn():
+    """The user's own too, under the function's name; what a run did not log, and a coin, are not."""
+    names = ("accuracy", "mine/rewards.py:brevity", "random", "steps")
+    history = [{f"rewards/{name}/mean": "0.5" for name in names} | {"step": "1", "loss": "0.5", "kl": ""}]
+    found = logged_curves({"grpo-seed0": history})
+    assert [title for title, _ in found.values()] == ["accuracy reward", "brevity reward", "steps reward", "loss"]
+    assert list(logged_curves({"grpo-seed0": HISTORY})) == ["entropy", "loss"]
+    assert svg(FIGURES["curves"](results(subset=False), {"grpo-seed0": history})).startswith("<svg")
+
+
+def test_rewards_in_words():
+    config = yaml.safe_load(Path("config/config.yaml").read_text())
+    config["rewards"] |= {"mine.py:brevity": 0.25}
+    config["arms"] |= {"sft": {"train": {"trainer": "sft"}}, "both": {"merge_of": {}}}
+    config["arms"]["none"] = {"rewards": {"steps": 0.0}}
+    said = {arm: rewards_in_words(config, arm) for arm in ("grpo", "none", "sft", "both")}
+    assert said["grpo"] == "accuracy (weight 1) and mine.py:brevity (weight 0.25) and steps (weight 0.5)"
+    assert said["none"] == "accuracy (weight 1) and mine.py:brevity (weight 0.25)"
+    assert said["sft"] is said["both"] is None
+
+
+@pytest.mark.parametrize(("outcomes", "called"), [([True, False], "exact match"), ([0.5, 1.0], "mean score")])
+def test_what_the_hub_is_told_of_a_score(outcomes, called):
+    assert metric(json.loads(json.dumps(score(outcomes)))) == called
+
+
 def test_bibtex():
     entry = bibtex(yaml.safe_load(Path("CITATION.cff").read_text()))
     assert entry.startswith("@software{") and entry.count("{") == entry.count("}")
@@ -219,6 +248,9 @@ def test_several_tasks_have_a_table_of_their_own():
         return page(Path("workflow/report/report.html.j2"), config, "c", value, shown, {}, drawn, citation)
 
     assert "All tasks" not in written()
+    assert "last number" not in written() and "the sign test's" in written() and "only where it ends" in written()
+    config["rewards"]["mine.py:brevity"] = 0.2
+    assert "grpo was rewarded by accuracy (weight 1) and mine.py:brevity (weight 0.2) and steps" in written()
     for of in (value, config):
         of["tasks"]["svamp"] = copy.deepcopy(of["tasks"]["gsm8k"])
     for task, p in (("gsm8k", 0.01), ("svamp", 0.04)):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections import deque
 from types import SimpleNamespace
 
@@ -78,23 +79,20 @@ def test_random_is_a_fair_coin_that_repeats():
         assert 400 < sum(a == b for a, b in zip(tosses(0), other, strict=True)) < 600
 
 
-def rewarded(name):
-    """The values of a user's reward for one completion of five tokens, as TRL asks for them."""
+def rewarded(name, text="<b>17</b>", tokens=5):
+    """The values of a user's reward for one completion of so many tokens, as TRL asks for them."""
     (function,), _ = reward_functions({name: 0.2}, PROMPT, 0, deque(maxlen=1), a_number)
     assert function.__name__ == name
-    completion = [{"role": "assistant", "content": "<b>17</b>"}]
-    return function([["p"]], [completion], [[1, 2, 3, 4, 5]], answer=["17"], steps=[["17"]], trainer_state=None)
+    completion = [{"role": "assistant", "content": text}]
+    return function([["p"]], [completion], [[1] * tokens], answer=["17"], steps=[["17"]], trainer_state=None)
 
 
 OWN = """
 def brevity(text, tokens, problem):
     return max(0.0, 1 - len(tokens) / 10)
 
-def overlong(text, tokens, problem):
-    return -min(1.0, max(0, len(tokens) - 4) / 2)
-
-def tags(text, tokens, problem):
-    return (text.count("<b>") == 1) + (text.count("</b>") == 1)
+def many(text, tokens, problem):
+    return 2 * text.count("b") - 9
 
 def gold(text, tokens, problem):
     return problem["answer"] in text and problem["prompt"] == ["p"]
@@ -107,16 +105,35 @@ def nothing(text, tokens, problem):
 """
 
 
-@pytest.mark.parametrize(("function", "value"), [("brevity", 0.5), ("overlong", -0.5), ("tags", 2), ("gold", 1)])
+@pytest.mark.parametrize(("function", "value"), [("brevity", 0.5), ("many", -5), ("gold", 1)])
 def test_a_function_in_a_users_file(tmp_path, function, value):
     (tmp_path / "mine.py").write_text(OWN)
     assert rewarded(f"{tmp_path}/mine.py:{function}") == [value]
 
 
 @pytest.mark.parametrize(
+    ("function", "text", "tokens", "value"),
+    [
+        ("brevity", "", 25, 0.75),
+        ("overlong", "", 192, 0.0),
+        ("overlong", "", 208, -0.25),
+        ("overlong", "", 256, -1.0),
+        ("overlong", "", 999, -1.0),
+        ("tags", "<think>1</think><answer>2</answer>", 5, 1.0),
+        ("tags", "1</think><answer>2</answer><answer>", 5, 0.5),
+    ],
+)
+def test_those_of_the_manual(tmp_path, function, text, tokens, value):
+    page = open("config/bring_your_own.md").read()
+    (written,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "def brevity" in block]
+    (tmp_path / "rewards.py").write_text(written)
+    assert rewarded(f"{tmp_path}/rewards.py:{function}", text, tokens) == [value]
+
+
+@pytest.mark.parametrize(
     ("text", "function", "says"),
     [
-        (OWN, "fails", "line 15: ZeroDivisionError"),
+        (OWN, "fails", "line 12: ZeroDivisionError"),
         (OWN, "nothing", "returned None"),
         (OWN, "absent", "has no function absent"),
         ("def f(:", "f", "line 1: SyntaxError"),

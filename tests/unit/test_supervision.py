@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import yaml
+from reasoning.supervision import gives
 from record.recompute import told_to_arms
 
 CONFIG = yaml.safe_load(open("config/config.yaml"))
@@ -20,6 +21,7 @@ ARMS = {
     "student": {"train": {"trainer": "sft", "teacher": "cold"}},
     "wrong": {"train": {"problems": {"wrong_answers": True}}},
     "coin": {"rewards": {"accuracy": 0.0, "steps": 0.0, "random": 1.0}},
+    "own": {"rewards": {"accuracy": 0.0, "steps": 0.0, "mine.py:reads_the_answer": 0.2}},
     "both": {"merge_of": {"adapters": {"cold": 1.0, "grpo": 1.0}, "method": "cat"}},
 }
 
@@ -36,11 +38,28 @@ ARMS = {
         ("student", 48, 144),
         ("wrong", 0, 0),
         ("coin", 0, 0),
+        ("own", 0, 144),
         ("both", 48, 144),
     ],
 )
 def test_what_an_arm_was_told(arm, solutions, answers):
     assert told_to_arms(CONFIG | {"arms": ARMS}, False)[arm] == {"solutions": solutions, "answers": answers}
+
+
+@pytest.mark.parametrize(
+    ("module", "steps", "sft"), [("svamp", "answers", "answers"), ("math500", "answers", "solutions")]
+)
+def test_a_task_tells_no_more_than_it_has(module, steps, sft):
+    """Steps and solutions that no record has are not told; a user's module may have what it names."""
+    tasks = {"word_problems": CONFIG["tasks"]["word_problems"] | {"module": module}}
+    found = told_to_arms(CONFIG | {"arms": ARMS, "tasks": tasks}, False)
+    assert found["steps"][steps] == 144 and found["sft"][sft] == 60
+
+
+def test_a_users_module(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("def problem(record):\n    return record | {'steps': []}\n")
+    assert gives({"module": "mine.py"}, "steps") and not gives({"module": "mine.py"}, "solution")
 
 
 def test_no_more_than_there_is():

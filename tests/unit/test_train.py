@@ -6,11 +6,13 @@ from collections import deque
 
 import pytest
 import torch
+from answers.judged import Judged
 from backends.gpu_memory import KL_POSITIONS, KL_ROLLOUTS
 from backends.tokenizer import load_tokenizer, token_ids
 from peft import LoraConfig, get_peft_model
+from reasoning.rewards import reward_functions
 from torch.utils._python_dispatch import TorchDispatchMode
-from trainers.grpo import NOTHING_LEARNED, log_kl
+from trainers.grpo import NOTHING_LEARNED, columns, log_kl
 from transformers import AutoModelForCausalLM
 
 TRAIN = runpy.run_path("scripts/train.py")
@@ -95,3 +97,26 @@ def test_kl(tiny_model):
             total += (a.exp() * (a - b)).sum().item()
     assert logged.log_history[0]["kl"] == pytest.approx(total / sum(map(len, completions)), rel=0.02)
     assert 0 < seen.rows <= KL_ROLLOUTS * KL_POSITIONS
+
+
+@pytest.mark.parametrize("problems", [(0, 1), (1, 0)])
+def test_facts_of_some_records_only(problems):
+    """They reach the task's judge, whichever record comes first."""
+    from datasets import Dataset
+
+    seen = []
+
+    def judge(answer, problem):
+        seen.append(problem["facts"])
+        return 1.0
+
+    records = [{"facts": {"unit": "cm"}, "id": "a"}, {"id": "b"}]
+    shared = {"prompt": [{"role": "user", "content": "1 + 1?"}], "answer": "2", "steps": []}
+    rows = list(Dataset.from_list([columns(records[i] | shared) for i in problems]))
+    given = {key: [row[key] for row in rows] for key in ("answer", "steps", "facts")}
+    kind = Judged(judge, lambda function, *arguments: function(*arguments))
+    prompt = {"prefill": "", "answer": "#### (.*)"}
+    (accuracy,), _ = reward_functions({"accuracy": 1.0}, prompt, 0, deque(maxlen=1), kind)
+    completions = [[{"content": "#### 2"}]] * 2
+    assert accuracy([row["prompt"] for row in rows], completions, [[1]] * 2, trainer_state=None, **given) == [1.0, 1.0]
+    assert seen == [records[i].get("facts") for i in problems]

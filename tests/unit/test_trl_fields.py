@@ -41,6 +41,7 @@ LEFT_OUT = {
     "vllm_server_timeout": "the same",
     "vllm_importance_sampling_cap": "deprecated",
     "vllm_max_model_length": "follows from the prompts",
+    "vllm_mode": "vLLM runs in the training process",
     "vllm_model_impl": "as evaluation",
     "vllm_structured_outputs_regex": "the format is learned, not forced",
     "vllm_tensor_parallel_size": "one GPU a process",
@@ -69,6 +70,7 @@ def test_defaults_of_trl_are_valid(fields):
     known, own = fields
     defaults = {name: known[name] for name in GRPO.keys() & own if known[name] is not None}
     jsonschema.Draft202012Validator({"properties": GRPO, "$defs": SCHEMA["$defs"]}).validate(defaults)
+    assert known["vllm_mode"] == "colocate"
     assert defaults["vllm_importance_sampling_mode"] == "sequence_mask"
 
 

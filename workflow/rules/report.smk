@@ -7,6 +7,7 @@ rule tabulate_results:
     input:
         script=stage("tabulate_results"),
         modules=modules("tabulate_results"),
+        tasks=[path for task in config["evaluate_on"] for path in task_code(task)],
         metrics=of_policies("<results>/eval/{task}/{policy}/metrics.json", "base"),
         samples=of_policies("<results>/eval/{task}/{policy}/samples.jsonl", "base"),
         comparisons=of_policies("<results>/compare/{task}/{policy}.json"),
@@ -34,6 +35,7 @@ rule tabulate_results:
         environments=listed("environments"),
         baselines=listed("baselines"),
         training=listed("training"),
+        task_modules=lambda wildcards: argument(modules_of_tasks()),
         published=lambda wildcards: argument(numbers()),
         run=config["run"],
         policy=trained_policies()[0],
@@ -56,6 +58,7 @@ rule tabulate_results:
             --environments {params.environments:q} \
             --baselines {params.baselines:q} \
             --training {params.training:q} \
+            --modules {params.task_modules:q} \
             --published {params.published:q} \
             --results {output.results:q} \
             --table {output.table:q} \

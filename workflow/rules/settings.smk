@@ -93,6 +93,11 @@ def numbers():
     return definitions("scripts/reasoning/policies.py")["published_numbers"](config)
 
 
+def modules_of_tasks():
+    """The module of each task that policies are evaluated on."""
+    return {task: config["tasks"][task].get("module", "gsm8k") for task in config["evaluate_on"]}
+
+
 def of_task(section, task):
     """Section `prompt` or `eval` as a task overrides it."""
     return definitions("scripts/reasoning/overrides.py")["of_task"](RUN, section, task)
