@@ -16,7 +16,7 @@ from pathlib import Path
 from string import Template
 
 from backends.decoding import NEUTRAL
-from reasoning.exports import complete, require_nothing_inherited, require_untold_template
+from backends.exports import complete, require_nothing_inherited, require_untold_template
 from stage.checksums import require_intact
 from stage.files import write_text
 from stage.screen import run

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from reasoning.exports import require_nothing_inherited
+from backends.exports import require_nothing_inherited
 
 
 def test_nothing_is_inherited(tmp_path):

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from backends.decoding import NEUTRAL
 from stage.files import read_json
+
+from backends.decoding import NEUTRAL
 
 # Fields of generation_config.json that change a completion, besides those of NEUTRAL, and where they do not.
 OTHERS = {
