@@ -12,7 +12,7 @@ def merged(value, changes):
 
 def own_settings(task):
     """A task's settings as its jobs are given them: without overrides, and without what says nothing of problems."""
-    return {key: value for key, value in task.items() if key not in (*OVERRIDABLE, "published", "only")}
+    return {key: value for key, value in task.items() if key not in (*OVERRIDABLE, "published", "only", "license")}
 
 
 def of_task(config, section, task):

@@ -4,12 +4,13 @@ import csv
 import json
 import re
 import shutil
+import subprocess
 
 from conftest import call
 
 
-def test_the_worked_example(checkout):
-    """From the page's records to a training and an evaluation; only the model is the tests' own."""
+def lay_out(checkout):
+    """Write the page's files into a checkout, and an overlay with the tests' model and two steps on it."""
     page = (checkout.folder / "config/bring_your_own.md").read_text()
     blocks = re.findall(r"```(\w+)\n(.*?)```", page, re.DOTALL)
     (records,) = [text for kind, text in blocks if kind == "jsonl"]
@@ -22,13 +23,17 @@ def test_the_worked_example(checkout):
     for name, text in files.items():
         (checkout.folder / "mine" / name).write_text(text)
     assert command.split() == ["snakemake", "--cores", "1", "--configfile", "mine/config.yaml"]
-    # The tests' model and two steps on it of the page's batch, of completions that need not look like answers.
-    checkout.settings = {key: checkout.settings[key] for key in ("model", "train", "merge", "eval")}
-    checkout.settings["train"] = {key: checkout.settings["train"][key] for key in ("lora",)} | {
-        "grpo": {"max_steps": 2}
-    }
+    # Completions need not look like answers.
+    checkout.settings = {key: checkout.settings[key] for key in ("model", "train", "merge", "eval", "controls")}
     checkout.settings["prompt"] = {"format": "[^a-e]*"}
     checkout.write()
+
+
+def test_the_worked_example(checkout):
+    """From the page's records to a training and an evaluation; only the model is the tests' own."""
+    lay_out(checkout)
+    # Two steps of the page's batch.
+    checkout.write(train={"lora": checkout.settings["train"]["lora"], "grpo": {"max_steps": 2}})
     targets = [
         f"results/animals/{path}" for path in ("training/grpo-seed0/history.csv", "eval/animals/base/metrics.json")
     ]
@@ -39,6 +44,20 @@ def test_the_worked_example(checkout):
     metrics = json.loads((checkout.folder / targets[1]).read_text())
     assert metrics["scores"].keys() == {"strict", "flexible"} and metrics["n"] == 8
     assert "Which of these barks?\nA) a cat\nB) a dog\nC) a fish" in metrics["protocol"]["prompts"]["first"]
+
+
+def test_its_record(checkout):
+    """It verifies, although the overlay names its files from its own folder."""
+    lay_out(checkout)
+    for other in (checkout.folder / "results/published").iterdir():
+        shutil.rmtree(other)
+    for git in ("git init --quiet", "git add .", "git -c user.name=n -c user.email=e commit --quiet --message m"):
+        subprocess.run(git.split(), cwd=checkout.folder, check=True)
+    process = call(checkout.folder, "--configfile", "mine/config.yaml", "tiny.yaml", "--", "publish")
+    assert process.returncode == 0, process.stdout
+    process = call(checkout.folder, "--", "verify")
+    assert process.returncode == 0 and "every published number was reproduced" in process.stdout, process.stdout
+    assert "config held to config/config.yaml and mine/config.yaml and tiny.yaml" in process.stdout
 
 
 # A template in the manner of Qwen3's, which stops if a stage does not tell it whether to think.

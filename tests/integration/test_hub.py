@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import yaml
 from conftest import ROOT, Checkout
 from hub_server import Hub
 from reasoning.formatting import format_problem
+from reasoning.overrides import merged as overlaid
+from reasoning.overrides import of_task
 from tasks import load
 
 TOKEN = "hf_writer"
@@ -434,18 +437,43 @@ def in_form(name, records):
     return table.getvalue().to_pybytes()
 
 
+def pinned(environment, folder, benchmarks, run="config", returncode=0):
+    """The overlay that pins benchmarks for a run of the package, None if none was written; its output is in `told`."""
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    config = overlaid(config, yaml.safe_load((ROOT / f"config/{run}.yaml").read_text()))
+    (folder / "run.json").write_text(json.dumps(config))
+    given = ("--benchmarks", benchmarks, "--config", f"@{folder}/run.json", "--overlay", folder / "pins.yaml")
+    process = python(ROOT / "scripts/pin_benchmarks.py", *given, **environment)
+    pinned.told = process.stdout + process.stderr
+    assert process.returncode == returncode, pinned.told
+    return yaml.safe_load((folder / "pins.yaml").read_text()) if (folder / "pins.yaml").exists() else None
+
+
+@pytest.mark.parametrize("run", ["config", "qwen3-0.6b", "llama-3.2-1b"])
+def test_a_benchmark_is_asked_so_that_the_run_can_answer(hub, environment, tmp_path, run):
+    """With its own tasks, enough tokens, and a format that what its completions begin with does not rule out."""
+    listed = yaml.safe_load((ROOT / "workflow/benchmarks.yaml").read_text())
+    file, records, _ = BENCHMARKS["math500"]
+    hub.add(listed["math500"]["repo"], {file: in_form(file, records)}, kind="dataset")
+    (tmp_path / "benchmarks.yaml").write_text(yaml.safe_dump({"math500": listed["math500"]}))
+    overlay = pinned(environment, tmp_path, tmp_path / "benchmarks.yaml", run)
+    config = overlaid(json.loads((tmp_path / "run.json").read_text()), overlay)
+    assert config["evaluate_on"] == [config["task"], "math500"]
+    prompt, settings = (of_task(config, section, "math500") for section in ("prompt", "eval"))
+    assert settings["sampling"]["max_new_tokens"] == 1024
+    assert re.fullmatch(prompt["format"], prompt["prefill"] + "Half of it.\n<answer>x/2</answer>", re.DOTALL)
+
+
 def test_benchmarks_are_pinned_and_asked(hub, environment, tmp_path):
     """The overlay has what the Hub holds now; a run downloads what it pins, and refuses anything else."""
     listed = yaml.safe_load((ROOT / "workflow/benchmarks.yaml").read_text())
     assert listed.keys() == BENCHMARKS.keys()
     for name, (file, records, _) in BENCHMARKS.items():
         hub.add(listed[name]["repo"], {file: in_form(file, records)}, kind="dataset")
-    command = ("scripts/pin_benchmarks.py", "--benchmarks", "workflow/benchmarks.yaml", "--overlay")
-    process = python(ROOT / command[0], *command[1:], tmp_path / "pins.yaml", **environment)
-    assert process.returncode == 0, process.stdout + process.stderr
-    overlay = yaml.safe_load((tmp_path / "pins.yaml").read_text())
-    assert overlay["evaluate_on"] == [*overlay["tasks"]] == [*BENCHMARKS]
-    assert "# licence: cc-by-sa-4.0" in (tmp_path / "pins.yaml").read_text()
+    overlay = pinned(environment, tmp_path, ROOT / "workflow/benchmarks.yaml")
+    assert overlay["evaluate_on"] == ["word_problems", *overlay["tasks"]] == ["word_problems", *BENCHMARKS]
+    told = overlay["tasks"]["arc_challenge"]["license"]
+    assert told == "cc-by-sa-4.0; the Hub states none: read its card"
     schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
     jsonschema.Draft202012Validator(schema["properties"]["tasks"] | {"$defs": schema["$defs"]}).validate(
         overlay["tasks"]
@@ -472,11 +500,14 @@ def test_a_benchmark_that_cannot_be_pinned(hub, environment, tmp_path):
     hub.add(listed["arc_challenge"]["repo"], {file: wrong}, kind="dataset")
     chosen = {name: listed[name] for name in ("svamp", "arc_challenge", "math500")}
     (tmp_path / "benchmarks.yaml").write_text(yaml.safe_dump(chosen))
-    given = ("--benchmarks", tmp_path / "benchmarks.yaml", "--overlay", tmp_path / "pins.yaml")
-    process = python(ROOT / "scripts/pin_benchmarks.py", *given, **environment)
-    assert process.returncode == 1 and "2 benchmarks are not pinned" in process.stderr
-    assert "arc_challenge: error: hf://allenai/ai2_arc" in process.stdout and "no choice 'C'" in process.stdout
-    assert yaml.safe_load((tmp_path / "pins.yaml").read_text())["evaluate_on"] == ["svamp"]
+    overlay = pinned(environment, tmp_path, tmp_path / "benchmarks.yaml", returncode=1)
+    assert "2 benchmarks are not pinned" in pinned.told
+    assert "arc_challenge: error: hf://allenai/ai2_arc" in pinned.told and "no choice 'C'" in pinned.told
+    assert overlay["evaluate_on"] == ["word_problems", "svamp"]
+    (tmp_path / "pins.yaml").unlink()
+    (tmp_path / "benchmarks.yaml").write_text(yaml.safe_dump({"math500": listed["math500"]}))
+    assert pinned(environment, tmp_path, tmp_path / "benchmarks.yaml", returncode=1) is None
+    assert "error: no benchmark could be pinned" in pinned.told
 
 
 def test_whole_chain(hub, environment, tmp_path, tiny_model):
@@ -484,7 +515,7 @@ def test_whole_chain(hub, environment, tmp_path, tiny_model):
     write_dataset(hub, tmp_path / "problems")
     hub.add("owner/base", tiny_model, revision=PIN)
     checkout = Checkout(tmp_path / "checkout", f"hf://owner/base@{PIN}")
-    checkout.settings["tasks"]["word_problems"]["source"] = f"hf://me/problems@{PIN}/main"
+    checkout.settings["tasks"]["word_problems"] |= {"source": f"hf://me/problems@{PIN}/main", "license": "cc0-1.0"}
     checkout.settings["hub"] = {"repo_id": "me/tiny-{policy}"}
     checkout.write()
     process = checkout.snakemake(**environment)
@@ -494,7 +525,7 @@ def test_whole_chain(hub, environment, tmp_path, tiny_model):
     receipt = json.loads((results / "hub/grpo-seed0.json").read_text())
     assert hub.repo("me/tiny-grpo-seed0").tags == {receipt["tag"]: receipt["commit"]}
     card = (results / "hub/grpo-seed0/README.md").read_text()
-    assert "base_model: owner/base" in card and f"hf://me/problems@{PIN}/main" in card
+    assert "base_model: owner/base" in card and f"`hf://me/problems@{PIN}/main`, licence cc0-1.0 |" in card
     (entry,) = yaml.safe_load((results / "hub/grpo-seed0/.eval_results/word_problems.yaml").read_text())
     assert entry["dataset"] == {"id": "me/problems", "task_id": "word_problems", "revision": PIN}
     adapter = json.loads((results / "hub/grpo-seed0/adapter/adapter_config.json").read_text())

@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from reasoning.overrides import implied_tasks, merged, of_task
+from reasoning.overrides import implied_tasks, merged, of_task, own_settings
 
 CONFIG = yaml.safe_load(open("config/config.yaml"))
 
@@ -44,3 +44,9 @@ def test_a_teacher_answers_the_training_split():
     draws |= {"temperature": CONFIG["teachers"]["temperature"]}
     assert name == "t_train" and task["eval"]["split"] == "train"
     assert task["eval"]["draws"] == {"n": CONFIG["teachers"]["n"], "sampling": draws}
+
+
+def test_jobs_are_not_given_what_says_nothing_of_problems():
+    """So that a change of it reruns none of them."""
+    said = {"published": {}, "only": {}, "license": "mit", "prompt": {}, "eval": {}}
+    assert own_settings({"source": "x", "dev": 2} | said) == {"source": "x", "dev": 2}

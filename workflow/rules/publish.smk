@@ -159,6 +159,7 @@ rule pin_benchmarks:
         "logs/pin_benchmarks.log",
     localrule: True
     params:
+        config=settings(),
         overlay=str(Path(place("<results>")).parent / "benchmarks.yaml"),
     message:
         "Ask the Hub for the benchmarks"
@@ -166,6 +167,7 @@ rule pin_benchmarks:
         r"""
         python {input.script:q} \
             --benchmarks {input.benchmarks:q} \
+            --config {params.config:q} \
             --overlay {params.overlay:q} \
             2>{log:q}
         """
