@@ -23,7 +23,7 @@ def git(*arguments):
 
 
 def is_clone():
-    """Whether this is a git clone of the repository: an archive or a bundle is none, whatever folder it lies in."""
+    """Whether this folder is a clone: an archive or a bundle is none, whatever folder it lies in."""
     return git("ls-files", "--error-unmatch", "workflow/Snakefile") is not None
 
 

@@ -14,7 +14,7 @@ ROOMS = {
     "hub": set(),
     "reasoning": {"stage", "sources"},
     "answers": {"reasoning"},
-    "tasks": {"stage", "reasoning", "answers"},
+    "tasks": {"stage", "sources", "reasoning", "answers"},
     "speed": set(),
     "backends": {"stage", "speed"},
     "trainers": {"stage", "reasoning", "backends"},
