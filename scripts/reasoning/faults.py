@@ -17,12 +17,12 @@ OPERATORS = {
 # In words, in the order in which they are looked for: a completion has the first one that is there.
 FAULTS = {
     "truncated": "it reached the token limit",
-    "no answer": "the answer tag is missing, or holds no number",
+    "no answer": "the answer tag is missing, or holds nothing that can be read",
     "copied": "a step is one of a worked example, with its numbers",
     "number of steps": "it has fewer or more steps than the solution",
     "arithmetic": "the result of a step is not what it computes",
     "operation": "every step is right in itself, but computes something else than the solution",
-    "another answer": "the steps have the solution's results, and the answer is another number",
+    "another answer": "the steps have the solution's results, and the answer is another one",
 }
 
 

@@ -6,7 +6,7 @@ A sample holds them under `draws`, a list of `n` scored completions.
 import math
 
 from reasoning.protocol import extractors_in_order
-from reasoning.statistics import mean_interval
+from reasoning.statistics import interval_of_changes, interval_of_scores
 
 
 def pass_at(k, correct, n):
@@ -39,9 +39,9 @@ def values(samples, extractor):
     return {f"pass@{k}": [pass_at(k, c, n) for c in correct] for k in ks} | {f"maj@{n}": votes}
 
 
-def with_interval(numbers):
-    """`{value, low, high}`: a mean over problems and its bootstrap 95 % interval."""
-    low, high = mean_interval(numbers)
+def with_interval(numbers, interval=interval_of_scores):
+    """`{value, low, high}`: a mean over problems and its 95 % interval, bootstrapped unless all are equal."""
+    low, high = interval(numbers)
     return {"value": sum(numbers) / len(numbers), "low": low, "high": high}
 
 
@@ -62,5 +62,6 @@ def change_at_k(base, policy):
     changes = {}
     for name in extractors_in_order(base[0]["correct"]):
         before, after = values(base, name), values(policy, name)
-        changes[name] = {k: with_interval([b - a for a, b in zip(before[k], after[k], strict=True)]) for k in before}
+        differences = {k: [b - a for a, b in zip(before[k], after[k], strict=True)] for k in before}
+        changes[name] = {k: with_interval(of, interval_of_changes) for k, of in differences.items()}
     return changes

@@ -11,26 +11,24 @@ def fractional(outcomes):
 def score(outcomes):
     """`{n, correct, value, low, high}` of a list of booleans, with the Wilson 95 % interval (Wilson 1927).
 
-    Of scores from 0 to 1, `correct` is their sum and the interval that of `mean_interval`.
+    Of scores from 0 to 1, `correct` is their sum and the interval that of `interval_of_scores`.
     """
     from scipy.stats import binomtest
 
     n, correct = len(outcomes), sum(outcomes)
     if fractional(outcomes):
-        low, high = mean_interval(outcomes)
+        low, high = interval_of_scores(outcomes)
         return {"n": n, "correct": correct, "value": correct / n, "low": low, "high": high}
     interval = binomtest(correct, n).proportion_ci(0.95, method="wilson")
     return {"n": n, "correct": correct, "value": correct / n, "low": interval.low, "high": interval.high}
 
 
 def mean_interval(values, seed=0, resamples=10_000):
-    """`(low, high)`: percentile bootstrap 95 % interval of a mean over problems; the mean itself if all are equal."""
+    """`(low, high)`: percentile bootstrap 95 % interval of a mean over problems, which are not all equal."""
     import numpy
     from scipy.stats import bootstrap
 
     values = numpy.array(values, dtype=float)
-    if (values == values[0]).all():
-        return float(values[0]), float(values[0])
     interval = bootstrap(
         (values,),
         numpy.mean,
@@ -40,6 +38,28 @@ def mean_interval(values, seed=0, resamples=10_000):
         rng=numpy.random.default_rng(seed),
     ).confidence_interval
     return float(interval.low), float(interval.high)
+
+
+def interval_of_scores(scores):
+    """`(low, high)`: the 95 % interval of a mean of scores from 0 to 1.
+
+    A bootstrap knows nothing of others than it has seen. If all scores are equal it is therefore Wilson's, as if they
+    were a share: no scores of the same mean vary more than right and wrong do.
+    """
+    if len(set(scores)) > 1:
+        return mean_interval(scores)
+    n, z2 = len(scores), 1.959963984540054**2
+    middle = (scores[0] + z2 / (2 * n)) / (1 + z2 / n)
+    half = math.sqrt(z2 * scores[0] * (1 - scores[0]) / n + (z2 / (2 * n)) ** 2) / (1 + z2 / n)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def interval_of_changes(changes):
+    """`(low, high)`: the 95 % interval of a mean of differences of such scores; Tango's if all are equal."""
+    if len(set(changes)) > 1:
+        return mean_interval(changes)
+    n, change = len(changes), changes[0]
+    return tango(n * max(change, 0), n * max(-change, 0), n)
 
 
 def tango(won, lost, n):
@@ -72,14 +92,14 @@ def paired(before, after):
     the smallest difference that n problems would detect with 80 % power at the observed share of discordant ones
     (Connor 1987, Biometrics 43:207, formula 2, for a small difference); None if that is more than this share, which is
     the largest difference that there can be. Of scores from 0 to 1 a problem is won with a higher score, the interval
-    is that of `mean_interval`, p is the sign test's, and the smallest difference is None.
+    is that of `interval_of_changes`, p is the sign test's, and the smallest difference is None.
     """
     from scipy.stats import binomtest
 
     n, changes = len(before), [b - a for a, b in zip(before, after, strict=True)]
     won, lost = sum(change > 0 for change in changes), sum(change < 0 for change in changes)
     fractions = fractional(before + after)
-    low, high = mean_interval(changes) if fractions else tango(won, lost, n)
+    low, high = interval_of_changes(changes) if fractions else tango(won, lost, n)
     detectable = (1.959964 + 0.841621) * math.sqrt(won + lost) / n
     return {
         "n": n,

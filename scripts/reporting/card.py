@@ -5,12 +5,11 @@ import json
 from reasoning.overrides import of_task
 from reasoning.policies import arm_of
 from reasoning.rows import marked_row, marked_task, rows
-from reasoning.statistics import fractional
 from stage.files import read_json
 
 from reporting.latex import bibtex
 from reporting.templates import fill
-from reporting.words import claim, merge_in_words
+from reporting.words import claim, measure, merge_in_words
 
 # What a package may hold, in the Hub's words; `layout` maps the run's folders to the package's.
 CONTENTS = {
@@ -34,11 +33,6 @@ def on_hub(source):
     return {"id": name, "revision": rest.partition("/")[0]}
 
 
-def metric(row):
-    """What a row's score is a proportion or a mean of, in the Hub's words."""
-    return "mean score" if fractional([row["correct"]]) else "exact match"
-
-
 def front_matter(config, table, trainer):
     """The card's YAML header, with the scores as `model-index`."""
     import yaml
@@ -49,7 +43,7 @@ def front_matter(config, table, trainer):
             "dataset": {"name": marked_row(row), "type": row["task"]},
             "metrics": [
                 {
-                    "type": metric(row).replace(" ", "_"),
+                    "type": measure(row).replace(" ", "_"),
                     "name": row["extractor"],
                     "value": round(100 * row["value"], 2),
                 }
@@ -89,7 +83,7 @@ def eval_result(config, row):
         task_id=row["task"],
         dataset_revision=data["revision"],
         value=round(100 * row["value"], 2),
-        notes=f"{metric(row)} by the extractor {row['extractor']}, {len(examples)} worked examples; "
+        notes=f"{measure(row)} by the extractor {row['extractor']}, {len(examples)} worked examples; "
         "the whole protocol is in protocol.json",
     )
     return yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False)

@@ -10,6 +10,7 @@ from matplotlib import pyplot  # noqa: E402
 from reasoning.policies import arm_of  # noqa: E402
 
 from reporting.training import logged_curves  # noqa: E402
+from reporting.words import measure  # noqa: E402
 
 matplotlib.rcParams |= {
     "svg.hashsalt": "figures",
@@ -71,7 +72,7 @@ def by_arm(results):
 
 
 def arms(tasks):
-    """Exact match of the base model and of each arm in percent: each seed, the mean, its interval for other seeds."""
+    """Scores of the base model and of each arm in percent: each seed, the mean, its interval for other seeds."""
     heights = [1 + len(entry["arms"]) for entry in tasks.values()]
     figure, axes = pyplot.subplots(len(tasks), 1, figsize=(7, 0.7 + 0.34 * sum(heights)), squeeze=False)
     for axis, (task, entry) in zip(axes.flat, tasks.items(), strict=True):
@@ -88,13 +89,13 @@ def arms(tasks):
         axis.set_yticks(range(1 + len(rows)), ["base model", *(arm for arm, _ in rows)])
         axis.set_ylim(len(rows) + 0.5, -0.5)
         axis.set_xlim(0, 100)
-        axis.set_xlabel("exact match, % of test problems")
+        axis.set_xlabel(f"{measure(base)}, % of test problems")
         axis.set_title(f"{task}, n = {entry['n']}: mean over seeds, each seed, and 95 % interval")
     return figure
 
 
 def supervision(results, histories):
-    """Exact match against the worked solutions that an arm was told: the mean over seeds, with its 95 % interval."""
+    """Scores against the worked solutions that an arm was told: the mean over seeds, with its 95 % interval."""
     figure, axes = pyplot.subplots(len(results["tasks"]), 1, figsize=(6, 2.8 * len(results["tasks"])), squeeze=False)
     for axis, (task, entry) in zip(axes.flat, by_arm(results).items(), strict=True):
         axis.axhline(100 * entry["base"]["value"], color="0.5", linewidth=0.8)
@@ -104,14 +105,14 @@ def supervision(results, histories):
             label = f"{arm}, and {of['answers']} answers" if of["answers"] else arm
             axis.errorbar(of["solutions"], mean, yerr=ends, fmt="o", markersize=4, color=f"C{place}", label=label)
         axis.set_xlabel("worked solutions that the arm was told")
-        axis.set_ylabel("exact match, %")
+        axis.set_ylabel(f"{measure(entry['base'])}, %")
         axis.set_title(f"{task}: base model as a line, means over seeds with 95 % intervals")
         axis.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
 def budgets(results, histories):
-    """Exact match against the tokens that a completion may take: base model and arms, the mean over seeds."""
+    """Scores against the tokens that a completion may take: base model and arms, the mean over seeds."""
     figure, axes = pyplot.subplots(len(results["tasks"]), 1, figsize=(6, 2.4 * len(results["tasks"])), squeeze=False)
     for axis, (task, entry) in zip(axes.flat, results["tasks"].items(), strict=True):
         found = {}
@@ -127,8 +128,8 @@ def budgets(results, histories):
             axis.plot(tokens, means, marker="o", markersize=3, linewidth=1, color=colour, label=arm)
         axis.set_xscale("log", base=2)
         axis.set_xlabel("tokens that a completion may take")
-        axis.set_ylabel("exact match, %")
-        axis.set_title(f"{task}: right, and ended within the budget")
+        axis.set_ylabel(f"{measure(entry['policies']['base']['metrics']['scores']['strict'])}, %")
+        axis.set_title(f"{task}: right by strict, and ended within the budget")
         axis.legend(fontsize=7)
     return figure
 

@@ -34,7 +34,9 @@ def plain_text(results):
         interval = f"[{percent(row['low'])}, {percent(row['high'])}]"
         name = row["extractor"] + ("*" if row["extractor"] == headline else "")
         out.write(line.format(marked_row(row), row["policy"], name, row["n"], percent(row["value"]), interval, *change))
-    out.write("* headline; change is against base, paired; p is McNemar's exact test\n")
+    out.write(
+        "* headline; change is against base, paired; p is McNemar's exact test, of scores from 0 to 1 the sign test\n"
+    )
     if len(results["tasks"]) > 1:
         for policy in trained_in_order(results):
             of_task = [row for row in rows(results) if (row["policy"], row["extractor"]) == (policy, headline)]
@@ -61,7 +63,7 @@ def plain_text(results):
                 out.write(f"{task}, {policy}: A SUBSET of {value['metrics']['n']} problems, not the task's score\n")
             if comparison := value["comparison"]:
                 changes = (change_in_words(comparison["extractors"][name]) for name in ("strict", "flexible"))
-                out.write("{}, {}: change by the answer tag {}, by the last number {}\n".format(task, policy, *changes))
+                out.write("{}, {}: change by strict {}, by flexible {}\n".format(task, policy, *changes))
     for row in published_rows(results):
         out.write(f"{beside_published(row)}\n")
     if sentence := several_environments(results["environments"]):

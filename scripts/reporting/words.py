@@ -1,5 +1,7 @@
 """Numbers in words: phrases, and sentences that claim no more than the intervals support."""
 
+from reasoning.statistics import fractional
+
 
 def percent(value):
     """A proportion in percent: 0.4213 -> "42.1"."""
@@ -33,8 +35,13 @@ def base_in_words(model):
     return where
 
 
+def measure(score):
+    """What a score is called: "exact match", or "mean score" if answers have scores from 0 to 1."""
+    return "mean score" if fractional([score["correct"]]) else "exact match"
+
+
 def verdict(change):
-    """ "higher" or "lower" only if the interval excludes 0 and McNemar's test, if there is one, agrees."""
+    """ "higher" or "lower" only if the interval excludes 0 and the exact test, if there is one, agrees."""
     sure = change.get("p", 0) < 0.05
     if sure and change["low"] > 0:
         return "higher than"
@@ -46,7 +53,7 @@ def claim(task, policy, change):
     return (
         f"On {change['n']} problems of {task}, {policy} is {verdict(change)} the base model: "
         f"{points(change['difference'])} points, 95 % interval [{points(change['low'])}, "
-        f"{points(change['high'])}], exact McNemar p = {change['p']:.2g}, "
+        f"{points(change['high'])}], exact p = {change['p']:.2g}, "
         f"{change['won']} problems won and {change['lost']} lost."
     )
 

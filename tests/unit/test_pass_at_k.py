@@ -59,7 +59,7 @@ def test_changes_are_paired():
     base = [sample(i, "6666") for i in range(20)]
     tuned = [sample(i, "5666") for i in range(20)]
     change = change_at_k(base, tuned)["strict"]
-    assert change["pass@1"] == {"value": 0.25, "low": 0.25, "high": 0.25}
+    assert change["pass@1"]["low"] < change["pass@1"]["value"] == 0.25 < change["pass@1"]["high"]
     assert change["pass@4"]["value"] == 1.0
     assert compare(base, tuned, PROMPT)["at_k"] == change_at_k(base, tuned)
 

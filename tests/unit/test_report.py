@@ -13,13 +13,20 @@ from reasoning.results import adjust, gather
 from reasoning.rows import read_results, rows
 from reasoning.scoring import judge, summarise
 from reasoning.statistics import score
-from reporting.card import metric
 from reporting.figures import FIGURES, pdf, svg
 from reporting.latex import bibtex, latex_table, macros
 from reporting.page import page
 from reporting.table import plain_text
 from reporting.training import logged_curves
-from reporting.words import base_in_words, claim, claim_over_seeds, claims_over_seeds, rewards_in_words, verdicts
+from reporting.words import (
+    base_in_words,
+    claim,
+    claim_over_seeds,
+    claims_over_seeds,
+    measure,
+    rewards_in_words,
+    verdicts,
+)
 from stage.files import write_json
 
 HERE = {"python": "3.11.7", "packages": {"torch": "2.13.0"}, "lock_files": {"envs/cpu.txt": "0" * 64}, "image": None}
@@ -188,7 +195,7 @@ def test_rewards_in_words():
 
 @pytest.mark.parametrize(("outcomes", "called"), [([True, False], "exact match"), ([0.5, 1.0], "mean score")])
 def test_what_the_hub_is_told_of_a_score(outcomes, called):
-    assert metric(json.loads(json.dumps(score(outcomes)))) == called
+    assert measure(json.loads(json.dumps(score(outcomes)))) == called
 
 
 def test_bibtex():

@@ -8,6 +8,8 @@ from reasoning.comparison import compare
 from reasoning.protocol import MEASURED, protocol, protocol_hash, require_equal
 from reasoning.statistics import (
     holm,
+    interval_of_changes,
+    interval_of_scores,
     mean_interval,
     new_training,
     over_seeds,
@@ -153,7 +155,25 @@ def test_bootstrap_is_scipys():
     ).confidence_interval
     assert mean_interval(values) == (means.low, means.high)
     assert mean_interval(values, seed=1) != mean_interval(values)
-    assert mean_interval([0.5, 0.5]) == (0.5, 0.5) and mean_interval([0.5]) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize("value", [0, 1])
+def test_equal_scores_are_no_certainty(value):
+    """Of scores that are all 0 or all 1 the interval is that of as many answers that are wrong or right."""
+    few = score([float(value)] * 4)
+    shares = score([bool(value)] * 4)
+    assert few == shares | {"low": pytest.approx(shares["low"]), "high": pytest.approx(shares["high"])}
+    assert few["high"] - few["low"] > 0.4
+    low, high = interval_of_scores([0.25] * 4)
+    assert low == pytest.approx(score([True] + [False] * 3)["low"]) and low < 0.25 < high
+    assert interval_of_scores([0.25]) > (0.0, 0.25)
+
+
+def test_equal_changes_are_no_certainty():
+    nothing, half = ([0.5] * 20, [0.5] * 20), ([0.0] * 20, [0.5] * 20)
+    found = [(paired(*pair)["low"], paired(*pair)["high"]) for pair in (nothing, half)]
+    assert found[0] == tango(0, 0, 20) and found[1] == tango(10, 0, 20) and found[1][0] < 0.5 < found[1][1]
+    assert interval_of_changes([-0.5] * 20) == pytest.approx(tuple(-end for end in reversed(found[1])))
 
 
 def test_two_problems_are_enough_for_an_interval():
