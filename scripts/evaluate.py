@@ -46,9 +46,9 @@ def main(args):
         judged = (
             judge(
                 *(problem["id"], problem["answer"], prompt["prefill"] + text, tokens, truncated),
-                *(prompt, module.answer, problem.get("facts")),
+                *(prompt, module.answer, problem.get("facts"), cuts),
             )
-            for problem, (text, tokens, truncated) in zip(posed, completions, strict=True)
+            for problem, (text, tokens, truncated, cuts) in zip(posed, completions, strict=True)
         )
         for _ in problems:
             yield list(islice(judged, evaluation.counts[name]))

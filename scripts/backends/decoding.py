@@ -1,5 +1,7 @@
 """Decoding, complete: nothing is left for an engine, or for the model's own generation_config.json, to fill in."""
 
+import os
+
 # What sampling is if the config does not say otherwise: every token, as likely as the model has it.
 NEUTRAL = {"temperature": 1.0, "top_k": 0, "top_p": 1.0}
 
@@ -19,6 +21,13 @@ def decoding(sampling, model, tokenizer):
     """`sampling`, a config section, with every field that matters, the same for all engines and for the protocol."""
     chosen = {"repetition_penalty": 1.0} | (NEUTRAL if sampling["do_sample"] else {}) | sampling
     return chosen | {"eos_token_id": stop_tokens(model, tokenizer), "pad_token_id": tokenizer.pad_token_id}
+
+
+def cuts(tokenizer, sampled, text):
+    """How many characters of a completion's text its first 1, 2, 4, … tokens make: of each power of two below all."""
+    parts = [sampled[: 2**n] for n in range(len(sampled).bit_length()) if 2**n < len(sampled)]
+    shown = (tokenizer.decode(part, skip_special_tokens=True) for part in parts)
+    return tuple(len(os.path.commonprefix([text, part])) for part in shown)  # a token may be part of a character
 
 
 def inherit_nothing(policy, **settings):

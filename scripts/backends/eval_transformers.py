@@ -4,8 +4,9 @@ PACKAGES = ("transformers", "torch")  # whose versions the protocol states
 
 
 def generate(model, tokenizer, prompts, settings, decoding, starts):
-    """Yield `(completion text, number of sampled tokens, truncated)` for each prompt of some batches, in order.
+    """Yield `(completion text, number of sampled tokens, truncated, cuts)` for each prompt of some batches, in order.
 
+    `cuts` are those of `backends.decoding.cuts`.
     `prompts` are lists of token ids, `settings` is the config section `eval`, `decoding` is what
     `backends.decoding.decoding` made of its sampling, `starts` are the positions in `prompts` at which the batches
     start. In one batch, padding changes the last bits of the logits, so batches are part of the protocol. What a batch
@@ -17,7 +18,7 @@ def generate(model, tokenizer, prompts, settings, decoding, starts):
     from speed.shared_prefix import share_prefix
     from transformers import AutoModelForCausalLM
 
-    from backends.decoding import inherit_nothing
+    from backends.decoding import cuts, inherit_nothing
     from backends.tokenizer import batch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -34,4 +35,4 @@ def generate(model, tokenizer, prompts, settings, decoding, starts):
         for sampled in output[:, inputs["input_ids"].shape[1] :].tolist():
             length = next((i + 1 for i, token in enumerate(sampled) if token in stops), len(sampled))
             text = tokenizer.decode(sampled[:length], skip_special_tokens=True)
-            yield text, length, sampled[length - 1] not in stops
+            yield text, length, sampled[length - 1] not in stops, cuts(tokenizer, sampled[:length], text)

@@ -51,7 +51,7 @@ def require_invariance(settings):
 
 
 def generate(model, tokenizer, prompts, settings, decoding, starts):
-    """Yield `(completion text, number of sampled tokens, truncated)` for each prompt of some batches, in order.
+    """Yield `(completion text, number of sampled tokens, truncated, cuts)` for each prompt of some batches, in order.
 
     As in `eval_transformers`. `engine` of `settings`, the config section `eval`, holds fields of vLLM's EngineArgs.
     vLLM gets `batch_size` prompts at once.
@@ -63,6 +63,8 @@ def generate(model, tokenizer, prompts, settings, decoding, starts):
     # Read on import; the config alone decides, because it is a part of the protocol.
     os.environ["VLLM_BATCH_INVARIANT"] = str(int(settings.get("batch_invariant", False)))
     from vllm import LLM, SamplingParams, TokensPrompt
+
+    from backends.decoding import cuts
 
     engine = {"dtype": settings["dtype"], "seed": settings["seed"]} | attention() | settings.get("engine", {})
     # generation_config="vllm": the settings are ours alone, not those of the model's own file.
@@ -77,4 +79,4 @@ def generate(model, tokenizer, prompts, settings, decoding, starts):
             (completion,) = output.outputs
             sampled = list(completion.token_ids)
             text = tokenizer.decode(sampled, skip_special_tokens=True)
-            yield text, len(sampled), completion.finish_reason == "length"
+            yield text, len(sampled), completion.finish_reason == "length", cuts(tokenizer, sampled, text)

@@ -65,8 +65,8 @@ class Evaluation:
     def complete(self, name, path, label, job, shard=(0, 1)):
         """Yield the completions of `decoding[name]`, in order, whose batches are kept in the file `path`.
 
-        They are `[text, tokens, truncated]`, `counts[name]` of each problem one after the other. Of shard (i, n), only
-        those of its share of the batches, which come one after the other.
+        They are `[text, tokens, truncated, cuts]`, `counts[name]` of each problem one after the other. Of shard (i, n),
+        only those of its share of the batches, which come one after the other.
         """
         prompts, size = [ids for ids in self.prompts for _ in range(self.counts[name])], self.settings["batch_size"]
         starts, (i, n) = range(0, len(prompts), size), shard

@@ -16,15 +16,19 @@ def strict_score(kind, text, problem, prompt):
     return float(kind.equal(value, problem["answer"], problem.get("facts")))
 
 
-def judge(name, gold, text, tokens, truncated, prompt, kind, facts=None):
+def judge(name, gold, text, tokens, truncated, prompt, kind, facts=None, cuts=()):
     """One completion of the problem `name`, judged: what each extractor reads in it, and if that is the gold answer.
 
     `kind` is the answer's type (answers/), `facts` what else the problem says to its judge. `unparsed` is there, and
-    true, if math-verify was not asked. SystemExit if it was and did not come back, or if the task's own judge fails.
+    true, if math-verify was not asked. `cuts` are the numbers of characters, after the prefill, that its first 1, 2, 4,
+    … tokens make; `within` says of each if what is there by then is the gold answer, by the strict extractor.
+    SystemExit if math-verify was asked and did not come back, or if the task's own judge fails.
     """
     try:
         extracted = {key: extractor(text, prompt["answer"]) for key, extractor in kind.EXTRACTORS.items()}
         correct = {key: kind.equal(value, gold, facts) for key, value in extracted.items()}
+        texts = [text[: len(prompt["prefill"]) + cut] for cut in cuts]
+        within = [kind.equal(kind.EXTRACTORS["strict"](part, prompt["answer"]), gold, facts) for part in texts]
     except TimeoutError as error:
         raise SystemExit(
             f"error: problem {name}: {error}: refuse such a text in scripts/reasoning/growth.py, and report it"
@@ -38,6 +42,8 @@ def judge(name, gold, text, tokens, truncated, prompt, kind, facts=None):
         "format": re.fullmatch(prompt["format"], text, re.DOTALL) is not None,
         "extracted": extracted,
         "correct": correct,
+        "cuts": list(cuts),
+        "within": within,
     }
     return judged | ({"unparsed": True} if kind.unread(text, prompt["answer"]) else {})
 
@@ -53,25 +59,23 @@ def judge_again(sample, prompt, kind):
 
     def again(judged):
         made = (judged["completion"], judged["tokens"], judged["truncated"])
-        return judge(sample["id"], sample["gold"], *made, prompt, kind, sample.get("facts"))
+        return judge(sample["id"], sample["gold"], *made, prompt, kind, sample.get("facts"), judged["cuts"])
 
     fresh = {key: sample[key] for key in ABOUT if key in sample} | again(sample)
     return fresh | ({"draws": list(map(again, sample["draws"]))} if "draws" in sample else {})
 
 
 def within_budgets(samples):
-    """`{tokens: score}` by the strict extractor if only completions that end within so many tokens count.
+    """`{tokens: score}` by the strict extractor of what the completions are after so many tokens.
 
-    The budgets are the powers of two, and the longest completion's number of tokens, with which all count. It is what
-    the same completions would have scored with a smaller limit if they end with their answers. One that goes on after
-    its answer counts only where it ends, because samples do not say where their tokens lie in the text.
+    The budgets are the powers of two, and the longest completion's number of tokens, with which all are whole. Decoded
+    greedily, it is what a limit of so many tokens would have scored.
     """
     longest = max(sample["tokens"] for sample in samples)
-    budgets = [2**power for power in range(longest.bit_length()) if 2**power < longest]
-    return {
-        str(budget): score([(s["tokens"] <= budget) * s["correct"]["strict"] for s in samples])
-        for budget in [*budgets, longest]
-    }
+    powers = [power for power in range(longest.bit_length()) if 2**power < longest]
+    right = [[*s["within"], *[s["correct"]["strict"]] * (len(powers) + 1 - len(s["within"]))] for s in samples]
+    budgets = [*(2**power for power in powers), longest]
+    return {str(budget): score(list(each)) for budget, each in zip(budgets, zip(*right, strict=True), strict=True)}
 
 
 def summarise(samples):

@@ -99,13 +99,13 @@ def judge_fresh(record, results):
 def judge_again(samples, made, prompt, same_kind, headline, answer):
     """`(as published, whether that is enough)` for completions made again of published samples.
 
-    `made` holds `(text, tokens, truncated)` as an engine yields them, `answer` is the answer's type. On the
+    `made` holds `(text, tokens, truncated, cuts)` as an engine yields them, `answer` is the answer's type. On the
     same kind of machine all have to be as published; on another, the score by the headline has to be one of the same
     policy.
     """
     again = [
-        judge(sample["id"], sample["gold"], prompt["prefill"] + text, *told, prompt, answer, sample.get("facts"))
-        for sample, (text, *told) in zip(samples, made, strict=True)
+        judge(sample["id"], sample["gold"], prompt["prefill"] + text, *told, prompt, answer, sample.get("facts"), cuts)
+        for sample, (text, *told, cuts) in zip(samples, made, strict=True)
     ]
     alike = sum(fresh["completion"] == sample["completion"] for sample, fresh in zip(samples, again, strict=True))
     before, after = ([of["correct"][headline] for of in side] for side in (samples, again))

@@ -28,11 +28,11 @@ def completions(samples, settings):
 
 
 def check(record, config, results):
-    """`(wrong, said)`: completions whose number of tokens or whose truncation cannot be.
+    """`(wrong, said)`: completions whose number of tokens, whose truncation or whose cuts cannot be.
 
     A truncated completion has as many tokens as the limit, another at most as many. With the tokenizer of this
-    machine's run: no text has fewer tokens than the tokenizer makes of it. It may have more, because a model may
-    choose other tokens for the same text, or special ones that the text does not show.
+    machine's run: no text, and no text up to a cut, has fewer tokens than the tokenizer makes of it. It may have more,
+    because a model may choose other tokens for the same text, or special ones that the text does not show.
     """
     wrong, counted, alike = [], 0, 0
     count = counter(results / "models/base")
@@ -43,9 +43,13 @@ def check(record, config, results):
                 address, tokens = f"eval/{task}/{path.name}/samples.{name}", judged["tokens"]
                 if not (tokens == limit if judged["truncated"] else 1 <= tokens <= limit):
                     wrong.append(f"{address}: {tokens} tokens, truncated: {judged['truncated']}, the limit is {limit}")
-                text = judged["completion"].removeprefix(prefill)
+                text, cuts = judged["completion"].removeprefix(prefill), judged["cuts"]
+                if len(cuts) != (tokens - 1).bit_length() or [*cuts, len(text)] != sorted([0, *cuts, len(text)])[1:]:
+                    wrong.append(f"{address}: cuts {cuts} of {len(text)} characters and {tokens} tokens")
                 if count is None or REPLACED in text:
                     continue
+                early = [2**n for n, cut in enumerate(cuts) if count(text[:cut]) > 2**n]
+                wrong += [f"{address}: its first {n} tokens make more text than they can" for n in early[:1]]
                 expected = count(text) + (not judged["truncated"])  # which ends in a stop token
                 counted, alike = counted + 1, alike + (tokens == expected)
                 if tokens < expected:

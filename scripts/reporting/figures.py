@@ -129,7 +129,7 @@ def budgets(results, histories):
         axis.set_xscale("log", base=2)
         axis.set_xlabel("tokens that a completion may take")
         axis.set_ylabel(f"{measure(entry['policies']['base']['metrics']['scores']['strict'])}, %")
-        axis.set_title(f"{task}: right by strict, and ended within the budget")
+        axis.set_title(f"{task}: right by strict within the budget")
         axis.legend(fontsize=7)
     return figure
 

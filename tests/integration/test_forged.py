@@ -127,6 +127,15 @@ def truncation(record):
     edit_samples(record, lambda samples: [s | {"truncated": True, "tokens": 3} for s in samples], ["base"])
 
 
+def early(record):
+    text = {"completion": "abcdefgh", "tokens": 8, "truncated": True, "cuts": [8, 8, 8]}
+    edit_samples(record, lambda samples: [s | text for s in samples], ["grpo-seed0"])
+
+
+def cuts(record):
+    edit_samples(record, lambda samples: [s | {"cuts": [1, 0]} for s in samples], ["base"])
+
+
 def digest(record):
     for policy in EVERY:
         path = record / "eval" / TASK / policy / "metrics.json"
@@ -352,6 +361,8 @@ FORGED = {
     fewer: (origin, "eval/word_problems/base/samples: 15 problems published, 20 made again from the source"),
     families: (origin, "eval/word_problems/base/samples.test-0: family published"),
     truncation: (tokens, "eval/word_problems/base/samples.test-0: 3 tokens, truncated: True, the limit is 8"),
+    early: (tokens, "eval/word_problems/grpo-seed0/samples.test-0: its first 1 tokens make more text than they can"),
+    cuts: (tokens, "eval/word_problems/base/samples.test-0: cuts [1, 0] of "),
     digest: (origin, "eval/word_problems/base/metrics.protocol.data_sha256: published '0000"),
     probe: (origin, "probe/word_problems.items: not the second halves"),
     only_the_best: (repository, f"config.controls.arms.format_only: published None, {GIT}"),

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import yaml
 from backends import backend
-from backends.decoding import decoding, inherit_nothing, stop_tokens
+from backends.decoding import cuts, decoding, inherit_nothing, stop_tokens
 from backends.eval_vllm import sampling_fields
 from backends.tokenizer import load_tokenizer, token_ids
 from test_prompts import CHATS, trainer_of
@@ -125,6 +125,16 @@ def test_rollouts_inherit_nothing(opinionated, tmp_path):
     neutral = GenerationConfig()._get_default_generation_params()
     for key in HIDDEN.keys() - {"do_sample", "temperature", "top_k", "top_p", "repetition_penalty"}:
         assert getattr(used, key) == neutral.get(key), key
+
+
+def test_cuts(tiny_model):
+    """A prefix of the text for each power of two below the number of tokens, without parts of characters."""
+    tokenizer = load_tokenizer(tiny_model)
+    text = "a€bcd"
+    sampled = [*tokenizer(text, add_special_tokens=False)["input_ids"], 0]
+    assert len(sampled) == 8  # bytes, of which € has three, and a stop token
+    assert cuts(tokenizer, sampled, text) == (1, 1, 2)
+    assert cuts(tokenizer, [*sampled, 0], text) == (1, 1, 2, 5) and cuts(tokenizer, sampled[:1], "a") == ()
 
 
 def test_a_batch_does_not_depend_on_the_others(tiny_model):

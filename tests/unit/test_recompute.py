@@ -417,29 +417,29 @@ def test_a_run_made_otherwise_is_named(record, fresh):
 )
 def test_completions_made_again(answers, same_kind, enough):
     prompt = PROMPT | {"prefill": "<answer>"}
-    made = [(f"{answer}</answer>", 3, False) for answer in answers]
+    made = [(f"{answer}</answer>", 3, False, (1, 2)) for answer in answers]
     alike = sum(a == b for a, b in zip(answers, "55555666", strict=True))
     assert judge_again(judged("55555666"), made, prompt, same_kind, "strict", a_number) == (alike, enough)
 
 
 def test_a_score_that_no_policy_would_reach_again_is_not_enough():
     """All of 20 differing problems won: a fair coin would not."""
-    made = [("<answer>5</answer>", 3, False)] * 20
+    made = [("<answer>5</answer>", 3, False, (1, 2))] * 20
     assert judge_again(judged("6" * 20), made, PROMPT, False, "strict", a_number) == (0, False)
-    made = [("<answer>6</answer>", 3, False)] * 20
+    made = [("<answer>6</answer>", 3, False, (1, 2))] * 20
     assert judge_again(judged("5" * 20), made, PROMPT, False, "strict", a_number) == (0, False)
 
 
 def test_the_ends_of_the_interval_are_enough():
     """All of 40 problems differ: 14 to 26 may be won."""
     for before, after, enough in ((14, 26, True), (13, 27, False), (26, 14, True), (27, 13, False)):
-        made = [(f"<answer>{answer}</answer>", 3, False) for answer in "5" * after + "6" * (40 - after)]
+        made = [(f"<answer>{answer}</answer>", 3, False, (1, 2)) for answer in "5" * after + "6" * (40 - after)]
         samples = judged("6" * (40 - before) + "5" * before)
         assert judge_again(samples, made, PROMPT, False, "strict", a_number) == (0, enough)
 
 
 def test_many_completions_made_again():
-    made = [("<answer>5</answer>", 3, False)] * 300
+    made = [("<answer>5</answer>", 3, False, (1, 2))] * 300
     assert judge_again(judged("5" * 300), made, PROMPT, True, "strict", a_number) == (300, True)
     with pytest.raises(ValueError):
         judge_again(judged("5" * 300), made[:299], PROMPT, True, "strict", a_number)

@@ -255,7 +255,11 @@ def test_several_tasks_have_a_table_of_their_own():
         return page(Path("workflow/report/report.html.j2"), config, "c", value, shown, {}, drawn, citation)
 
     assert "All tasks" not in written()
-    assert "last number" not in written() and "the sign test's" in written() and "only where it ends" in written()
+    assert (
+        "last number" not in written()
+        and "the sign test's" in written()
+        and "what a smaller limit would have scored" in written()
+    )
     config["rewards"]["mine.py:brevity"] = 0.2
     assert "grpo was rewarded by accuracy (weight 1) and mine.py:brevity (weight 0.2) and steps" in written()
     for of in (value, config):

@@ -61,12 +61,22 @@ def test_what_a_sample_says_of_its_problem():
 
 
 def test_budgets():
-    """Right completions of 3, 5 and 9 tokens, and a wrong one of 2: which count within 1, 2, 4, 8 and 9 tokens."""
+    """What is there by a budget counts: an early answer from then on, because the first one is the answer."""
+    prompt, early = PROMPT | {"prefill": "so"}, "so<answer>5</answer> or"
+
+    def cut(text, tokens, *cuts):
+        return judge("1", "5", text, tokens, False, prompt, number, None, cuts)
+
     samples = [
-        {"tokens": tokens, "correct": {"strict": right}}
-        for tokens, right in ((3, True), (5, True), (9, True), (2, False))
+        cut("so<answer>5</answer>", 3, 1, 5),
+        cut(f"{early}<answer>5</answer>", 9, 3, 4, len(early) - 2, len(early)),
+        cut(f"{early}<answer>6</answer>", 9, 3, 4, len(early) - 2, len(early)),
+        cut("so", 1),
     ]
-    found = within_budgets(samples)
-    counted = {budget: (each["correct"], each["n"]) for budget, each in found.items()}
-    assert counted == {"1": (0, 4), "2": (0, 4), "4": (1, 4), "8": (2, 4), "9": (3, 4)}
-    assert within_budgets([{"tokens": 8, "correct": {"strict": True}}]).keys() == {"1", "2", "4", "8"}
+    assert [each["within"] for each in samples] == [[False] * 2, *[[False, False, True, True]] * 2, []]
+    assert all(
+        judge_again({"id": "1", "gold": "5"} | each, prompt, number)["within"] == each["within"] for each in samples
+    )
+    counted = {budget: (each["correct"], each["n"]) for budget, each in within_budgets(samples).items()}
+    assert counted == {"1": (0, 4), "2": (0, 4), "4": (3, 4), "8": (3, 4), "9": (3, 4)}
+    assert within_budgets([cut("so<answer>5</answer>", 8, 0, 1, 2)]).keys() == {"1", "2", "4", "8"}
