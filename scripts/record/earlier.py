@@ -1,6 +1,7 @@
 """Records in an earlier format, which are verified by the code that wrote them."""
 
 import io
+import re
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,13 @@ def format_of(record):
     return read_json(record / "provenance.json").get("format", 1)
 
 
+def written_by(folder):
+    """The format of the records that the code in a folder writes; that of version 1 did not state it."""
+    path = Path(folder, "scripts/record/layout.py")
+    match = re.search(r"^FORMAT = (\d+)$", path.read_text(encoding="utf-8"), re.MULTILINE) if path.exists() else None
+    return int(match[1]) if match else 1
+
+
 def check(record, config, results):
     """`(wrong, said)` from the `verify.py` of the record's own commit: mismatches, and what it recomputed.
 
@@ -36,6 +44,9 @@ def check(record, config, results):
         ], [NOT_RECOMPUTED]
     with tempfile.TemporaryDirectory() as folder:
         zipfile.ZipFile(io.BytesIO(archive)).extractall(folder)
+        if (of_code := written_by(folder)) != format_of(record):  # which would ask the same code again, without end
+            stated = format_of(record)
+            return [f"provenance.format: published {stated}, and commit {made_at}, which made it, writes {of_code}"], []
         records = Path(folder, "records")
         records.mkdir()
         (records / record.name).symlink_to(record.absolute())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from record.checksums import write_checksums
+from record.layout import FORMAT
 
 RECORDS = sorted(Path("results/published").glob("*/SHA256SUMS"))
 
@@ -44,6 +45,22 @@ def test_a_forged_record_of_an_earlier_format_is_found(tmp_path):
     if "run verify in a clone with the whole history" in output or "NOT recomputed" in output:
         pytest.skip("this clone's history does not reach back to the commit that made the record")
     assert process.returncode == 1 and ": published " in output and "is not the published file" not in output, output
+
+
+@pytest.mark.skipif(not RECORDS, reason="results/published holds no record")
+def test_a_record_is_of_its_commits_format(tmp_path):
+    """One that states another would have the code of its commit ask itself, without end."""
+    record = tmp_path / "records" / RECORDS[0].parent.name
+    shutil.copytree(RECORDS[0].parent, record)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
+    provenance = json.loads((record / "provenance.json").read_text())
+    if not head or provenance.get("format", 1) == FORMAT:
+        pytest.skip("this is no clone, or all records are of the present format")
+    (record / "provenance.json").write_text(json.dumps(provenance | {"commit": head}))
+    write_checksums(record)
+    command = [sys.executable, "scripts/verify.py", "--records", record.parent, "--results", tmp_path]
+    process = subprocess.run([*command, "--verified", tmp_path / "v.json"], capture_output=True, text=True)
+    assert process.returncode == 1 and f"which made it, writes {FORMAT}" in process.stdout + process.stderr
 
 
 @pytest.mark.skipif(not RECORDS, reason="results/published holds no record")
