@@ -82,7 +82,7 @@ def arguments(folder, model, preset, seed=7, rewards=None, steps=0, changes=None
     config = overlaid(DEFAULT, PRESETS[preset])
     settings = overlaid(overlaid(config["train"], FORMAT), changes or {})
     data = folder / "train.jsonl"
-    chats = [[{"role": "user", "content": "Say " + "x" * n}] for n in range(1, 13)]
+    chats = [[{"role": "user", "content": "Say " + "x" * n}] for n in range(1, 17)]
     data.write_text("".join(json.dumps({"prompt": chat, "answer": "1", "steps": []}) + "\n" for chat in chats))
     names = {"adapter": "adapter", "history": "history.csv", "arguments": "arguments.json"}
     names |= {"environment": "environment.json", "gpu_memory": "gpu_memory.json", "checkpoints": "checkpoints"}
