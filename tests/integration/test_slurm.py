@@ -176,7 +176,7 @@ def test_killed_snakemake(whole, tmp_path):
 def test_gpus(checkout):
     """In a run for a GPU a job asks for the GPUs that it uses, however many a training has, and for one node."""
     checkout.settings["train"]["grpo"]["use_cpu"] = False
-    checkout.settings["train"]["processes"] = 2
+    checkout.settings["train"] |= {"processes": 2, "threads": 1}  # as many threads as the node has cores
     checkout.write(resources={"evaluate": {"mem_mb": 2000, "runtime": 7}})
     status, output = call(checkout, "--", "results/tiny/eval/word_problems/base/metrics.json")
     assert status == 0, output
