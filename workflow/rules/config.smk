@@ -151,7 +151,7 @@ def check_config():
 
 
 def check_modules():
-    """Stop if a task's module is not there, or if the headline is an extractor that a task judged by it does not have."""
+    """Stop if a task's module is not there, or if the headline is an extractor that a task judged by it lacks."""
     known = sorted(path.stem for path in Path(ROOT, "scripts/tasks").glob("[a-z]*.py"))
     for name, task in config["tasks"].items():
         chosen = task.get("module", "gsm8k")
