@@ -15,8 +15,8 @@ import os
 from pathlib import Path
 from string import Template
 
-from backends.decoding import NEUTRAL
-from backends.exports import complete, require_nothing_inherited, require_untold_template
+from backends.decoding import NEUTRAL, complete
+from backends.exports import require_nothing_inherited, require_untold_template
 from stage.checksums import require_intact
 from stage.files import write_text
 from stage.screen import run

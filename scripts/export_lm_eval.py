@@ -18,7 +18,8 @@ from pathlib import Path
 from string import Template
 
 from answers import choice, number, text
-from backends.exports import complete, require_nothing_inherited, require_untold_template
+from backends.decoding import complete
+from backends.exports import require_nothing_inherited, require_untold_template
 from stage.checksums import require_intact
 from stage.files import write_text
 from stage.screen import run

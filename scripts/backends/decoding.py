@@ -17,10 +17,14 @@ def stop_tokens(model, tokenizer):
     return sorted({tokenizer.eos_token_id, *(stated if isinstance(stated, list) else [stated])} - {None})
 
 
+def complete(sampling):
+    """`sampling`, a config section, with every field that matters and that does not depend on the model."""
+    return {"repetition_penalty": 1.0} | (NEUTRAL if sampling["do_sample"] else {}) | sampling
+
+
 def decoding(sampling, model, tokenizer):
-    """`sampling`, a config section, with every field that matters, the same for all engines and for the protocol."""
-    chosen = {"repetition_penalty": 1.0} | (NEUTRAL if sampling["do_sample"] else {}) | sampling
-    return chosen | {"eos_token_id": stop_tokens(model, tokenizer), "pad_token_id": tokenizer.pad_token_id}
+    """The same with the tokens that end a completion and pad it, for all engines and for the protocol."""
+    return complete(sampling) | {"eos_token_id": stop_tokens(model, tokenizer), "pad_token_id": tokenizer.pad_token_id}
 
 
 def cuts(tokenizer, sampled, text):

@@ -4,8 +4,6 @@ from pathlib import Path
 
 from stage.files import read_json
 
-from backends.decoding import NEUTRAL
-
 # Fields of generation_config.json that change a completion, besides those of NEUTRAL, and where they do not.
 OTHERS = {
     "repetition_penalty": 1.0,
@@ -23,11 +21,6 @@ OTHERS = {
     "sequence_bias": {},
     "guidance_scale": 1.0,
 }
-
-
-def complete(sampling):
-    """The config section `sampling` with every field that a harness lets one state, as backends.decoding has them."""
-    return {"repetition_penalty": OTHERS["repetition_penalty"]} | (NEUTRAL if sampling["do_sample"] else {}) | sampling
 
 
 def require_nothing_inherited(model, harness, stated=()):
