@@ -95,12 +95,7 @@ def check_merge_of(arm):
 
 
 # Of section `train`, what the rules read before they know the arm.
-OF_ALL_ARMS = ("backend", "processes", "select", "threads")
-
-
-def of_machine(train):
-    """Whether an arm trains on another device than the run, as a list of the key that says so."""
-    return ["grpo.use_cpu"] if train["grpo"]["use_cpu"] != config["train"]["grpo"]["use_cpu"] else []
+OF_ALL_ARMS = ("backend", "grpo.use_cpu", "processes", "select", "threads")
 
 
 def check_arms():
@@ -137,7 +132,8 @@ def check_arms():
                 f"config: arm {arm}: train.problems.examples.least is {examples['least']}, and prompt.examples has "
                 f"{len(shown)}: lower it, or add examples"
             )
-        if own := [key for key in OF_ALL_ARMS if train[key] != config["train"][key]] + of_machine(train):
+        of_arm, of_run = ({"grpo.use_cpu": of["grpo"]["use_cpu"]} | of for of in (train, config["train"]))
+        if own := [key for key in OF_ALL_ARMS if of_arm[key] != of_run[key]]:
             raise WorkflowError(
                 f"config: {arm}: train.{own[0]} is the same for all arms: state it outside arms and sweep"
             )
