@@ -115,8 +115,9 @@ TINY = {
     },
     # Any text has the right format and "0" is a frequent byte, so that random completions differ in reward.
     "prompt": {"prefill": "", "examples": [], "format": "[^a-e]*"},
-    "rewards": {"format": 1.0},
+    "rewards": {"format": 1.0, "steps": 0.5},
     "train": {
+        "problems": {"shuffle": False},
         "lora": {"r": 4, "layers_to_transform": [0, 1]},
         "grpo": {
             "max_steps": 2,
@@ -126,7 +127,14 @@ TINY = {
         },
     },
     "merge": {"problems": 4},
-    "controls": {"seeds": [0]},
+    "arms": {"grpo": {}},
+    "controls": {
+        "seeds": [0],
+        "arms": {
+            "random_reward": {"rewards": {"accuracy": 0.0, "format": 0.0, "steps": 0.0, "random": 1.0}},
+            "format_only": {"rewards": {"accuracy": 0.0, "steps": 0.0}},
+        },
+    },
     "eval": {"batch_size": 8, "sampling": {"max_new_tokens": 8}},
 }
 

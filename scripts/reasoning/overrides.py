@@ -1,4 +1,4 @@
-"""Sections of the config as a task overrides them: another prompt, decoding or split is a task of its own."""
+"""The config as overlays and tasks override it: another prompt, decoding or split is a task of its own."""
 
 OVERRIDABLE = ("prompt", "eval")
 
@@ -8,6 +8,18 @@ def merged(value, changes):
     if not (isinstance(value, dict) and isinstance(changes, dict)):
         return changes
     return value | {key: merged(value.get(key), change) for key, change in changes.items()}
+
+
+def with_arms_of(overlay, config):
+    """The config that an overlay was merged into, without others' arms and controls if the overlay states arms.
+
+    The claims are then about the first of its arms, unless it names another as `arm`.
+    """
+    arms, controls = overlay.get("arms"), config["controls"]
+    if not (isinstance(arms, dict) and isinstance(controls, dict)):
+        return config  # an overlay without arms, or something that the schema refuses
+    controls = controls | {"arms": overlay.get("controls", {}).get("arms", {})}
+    return config | {"arms": arms, "arm": overlay.get("arm", next(iter(arms), None)), "controls": controls}
 
 
 def own_settings(task):

@@ -4,6 +4,7 @@ import posixpath
 import subprocess
 from pathlib import PurePosixPath
 
+from reasoning.overrides import with_arms_of
 from reasoning.own import name_files
 from reasoning.policies import settings_arm
 from stage.files import read_json
@@ -48,13 +49,18 @@ def merge_of(config, arm):
 
 
 def config_files(made_at, run, stated):
-    """The overlays that a run's config should be made of: the repository's own of that run, else those `stated`."""
+    """The overlays that a run's config should be made of: the repository's own of that run, else those `stated`.
+
+    The default run may do without its own, which add to it.
+    """
     import yaml
 
     names = git("ls-tree", "--name-only", made_at, "config/").decode().split()
     own = {name: yaml.safe_load(git("show", f"{made_at}:{name}")) for name in names if name.endswith(".yaml")}
     found = [name for name, values in own.items() if values and values.get("run") == run]
-    return [name for name in found if name != DEFAULT] if found else stated
+    if DEFAULT in found:
+        return [name for name in found if name != DEFAULT and name in stated]
+    return found or stated
 
 
 def users_file(made_at, files, path):
@@ -82,7 +88,7 @@ def check_config(config, provenance):
         if PurePosixPath(name).parent != PurePosixPath("config"):
             said.append(f"config: {name} is in the commit, but not one of the repository's runs in config/")
     made_of = " and ".join([DEFAULT, *files])
-    expected = overlaid(expected, overlay) | {key: overlay[key] for key in ("arms",) if key in overlay}
+    expected = with_arms_of(overlay, overlaid(expected, overlay))
     name_files(expected, lambda _, path: users_file(made_at, files, path))
     return mismatches(config, expected, "config", f"by {made_of} at the commit"), [*said, f"config held to {made_of}"]
 

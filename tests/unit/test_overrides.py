@@ -1,8 +1,8 @@
-"""A task's overrides of the sections prompt and eval."""
+"""How tasks and overlays override the config."""
 
 import pytest
 import yaml
-from reasoning.overrides import implied_tasks, merged, of_task, own_settings
+from reasoning.overrides import implied_tasks, merged, of_task, own_settings, with_arms_of
 
 CONFIG = yaml.safe_load(open("config/config.yaml"))
 
@@ -50,3 +50,15 @@ def test_jobs_are_not_given_what_says_nothing_of_problems():
     """So that a change of it reruns none of them."""
     said = {"published": {}, "only": {}, "license": "mit", "prompt": {}, "eval": {}}
     assert own_settings({"source": "x", "dev": 2} | said) == {"source": "x", "dev": 2}
+
+
+def test_arms_of_an_overlay():
+    """They take the place of the default's with their controls, and the first is the claims'."""
+    default = {"arm": "a", "arms": {"a": {}}, "controls": {"arms": {"coin": {}}, "seeds": [0]}, "seeds": [0]}
+    assert with_arms_of({"seeds": [1]}, default | {"seeds": [1]}) == default | {"seeds": [1]}
+    own = {"arms": {"c": {}, "b": {}}}
+    found = default | {"arm": "c", "controls": {"arms": {}, "seeds": [0]}} | own
+    assert with_arms_of(own, default) == found
+    overlay = own | {"arm": "b", "controls": {"arms": {"format": {}}, "seeds": [1]}}
+    assert with_arms_of(overlay, merged(default, overlay)) == default | overlay
+    assert with_arms_of({"arms": 3}, default | {"arms": 3}) == default | {"arms": 3}

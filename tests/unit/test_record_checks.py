@@ -9,7 +9,7 @@ from record.compared import near
 from record.origin import made_again
 from record.pages import strokes
 from record.recompute import recomputed_numbers
-from record.repository import check_config, overlaid
+from record.repository import check_config, config_files, overlaid
 from record.trainings import SCHEDULES, check_history
 from snakemake.utils import update_config
 from stage.environment import environment
@@ -46,6 +46,7 @@ def test_a_config_with_files_of_the_user(tmp_path, monkeypatch):
     made_at = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     config = default | {
         "run": "animals",
+        "arm": "long",
         "tasks": {"animals": {"module": "mine/animals.py"}},
         "rewards": {"format": 0.0, "mine/rewards.py:brevity": 0.2, "other.py:one": 0.1},
         "arms": {"long": {"rewards": {"mine/rewards.py:brevity": 0.0}}},
@@ -55,6 +56,19 @@ def test_a_config_with_files_of_the_user(tmp_path, monkeypatch):
     assert check_config(config, provenance)[0] == []
     (line,) = check_config(config | {"tasks": {"animals": {"module": "other.py"}}}, provenance)[0]
     assert "config.tasks.animals.module: published 'other.py', by config/config.yaml and mine/config.yaml" in line
+
+
+def test_the_overlays_of_a_run(tmp_path, monkeypatch):
+    """A preset is of its own overlay, whatever a record states; the default run with or without those that add to it."""
+    for name, run in (("config", "default"), ("more", "default"), ("preset", "preset")):
+        write_json(tmp_path / f"config/{name}.yaml", {"run": run})
+    monkeypatch.chdir(tmp_path)
+    for git in ("git init --quiet", "git add .", "git -c user.name=n -c user.email=e commit --quiet --message m"):
+        subprocess.run(git.split(), check=True)
+    assert config_files("HEAD", "preset", []) == config_files("HEAD", "preset", ["mine.yaml"]) == ["config/preset.yaml"]
+    assert config_files("HEAD", "mine", ["mine.yaml"]) == ["mine.yaml"]
+    assert config_files("HEAD", "default", []) == config_files("HEAD", "default", ["mine.yaml"]) == []
+    assert config_files("HEAD", "default", ["mine.yaml", "config/more.yaml"]) == ["config/more.yaml"]
 
 
 @pytest.mark.parametrize(

@@ -6,19 +6,10 @@ from snakemake.utils import update_config, validate
 
 
 def completed(given):
-    """The package's defaults, overridden by the settings of the user, an overlay or an importing workflow.
-
-    Arms that are given take the place of the default's.
-    """
+    """The package's defaults, overridden by the settings of the user, an overlay or an importing workflow."""
     values = read_yaml("config/config.yaml")
     update_config(values, copy.deepcopy(given))
-    return values | {key: copy.deepcopy(given[key]) for key in ("arms",) if key in given}
-
-
-def with_own_arms(merged):
-    """The config as Snakemake merged it, with the arms of the overlays alone if they have any."""
-    overlay = {} if workflow.modifier.namespace else workflow.config_settings.overwrite_config
-    return merged | {key: overlay[key] for key in ("arms",) if key in overlay}
+    return definitions("scripts/reasoning/overrides.py")["with_arms_of"](copy.deepcopy(given), values)
 
 
 def explain(error):
@@ -182,7 +173,8 @@ def with_defaults(given):
     return values
 
 
-config = completed(with_own_arms(config))
+overlay = {} if workflow.modifier.namespace else workflow.config_settings.overwrite_config
+config = completed(definitions("scripts/reasoning/overrides.py")["with_arms_of"](overlay, config))
 check_config()
 definitions("scripts/reasoning/own.py")["name_files"](config, found_file)
 config = with_defaults(config)
