@@ -7,15 +7,19 @@ import traceback
 
 
 def name_files(config, found):
-    """Name the user's files as `found(key, path)` does, where `path` is as the config file has it; changes `config`."""
+    """Name the user's files as `found(key, path, needed)` does; changes `config`.
+
+    `path` is as the config file has it, and the file has to define one name of each tuple in `needed`.
+    """
     swept = [value for axis in config.get("sweep", {}).values() for value in axis.values()]
     for place in (config, *config["arms"].values(), *config["controls"]["arms"].values(), *swept):
         for name in [name for name in place.get("rewards", {}) if ".py:" in name]:
             path, _, function = name.rpartition(":")
-            place["rewards"][f"{found(f'rewards.{name}', path)}:{function}"] = place["rewards"].pop(name)
+            own = found(f"rewards.{name}", path, [(function,)])
+            place["rewards"][f"{own}:{function}"] = place["rewards"].pop(name)
     for name, task in config["tasks"].items():
         if task.get("module", "").endswith(".py"):
-            task["module"] = found(f"tasks.{name}.module", task["module"])
+            task["module"] = found(f"tasks.{name}.module", task["module"], [("problem",), ("ANSWER", "judge")])
 
 
 def failure(what, path, error):

@@ -89,7 +89,7 @@ def check_config(config, provenance):
             said.append(f"config: {name} is in the commit, but not one of the repository's runs in config/")
     made_of = " and ".join([DEFAULT, *files])
     expected = with_arms_of(overlay, overlaid(expected, overlay))
-    name_files(expected, lambda _, path: users_file(made_at, files, path))
+    name_files(expected, lambda _, path, needed: users_file(made_at, files, path))
     return mismatches(config, expected, "config", f"by {made_of} at the commit"), [*said, f"config held to {made_of}"]
 
 

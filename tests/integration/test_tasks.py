@@ -234,6 +234,11 @@ def test_a_task_of_the_user(quiz):
             {"tasks": {"quiz": {"module": "wrong.py"}}},
             "tasks.quiz.module: mine/wrong.py: expected ':' (wrong.py, line 2)",
         ),
+        ({"rewards": {"bare.py:f": 0.2}}, "rewards.bare.py:f: mine/bare.py does not define f: add it"),
+        (
+            {"tasks": {"quiz": {"module": "bare.py"}}},
+            "tasks.quiz.module: mine/bare.py does not define ANSWER or judge: add it",
+        ),
         ({"tasks": {"quiz": {"module": "absent.py"}}}, "tasks.quiz.module: there is no file absent.py"),
         ({"tasks": {"quiz": {"module": "riddles"}}}, "tasks.quiz.module: there is no module riddles: use one of"),
     ],
@@ -241,6 +246,7 @@ def test_a_task_of_the_user(quiz):
 def test_what_cannot_be_judged(quiz, change, says):
     """It is refused before anything is made."""
     (quiz.folder / "mine/wrong.py").write_text("\ndef f()\n")
+    (quiz.folder / "mine/bare.py").write_text("from animals import problem\n\nprint(f)\n")
     overlay = json.loads((quiz.folder / "mine/overlay.json").read_text())
     overlay["tasks"]["quiz"] |= change.pop("tasks", {}).get("quiz", {})
     (quiz.folder / "mine/overlay.json").write_text(json.dumps(overlay | change))

@@ -1,5 +1,6 @@
 # The config: the package's defaults overridden by the user's settings, and validated.
 import copy
+import symtable
 
 import jsonschema
 from snakemake.utils import update_config, validate
@@ -73,17 +74,23 @@ def check_patterns():
             )
 
 
-def found_file(key, path):
-    """The path of a user's file relative to the working directory; the config names it relative to its own file."""
+def found_file(key, path, needed):
+    """The path of a user's file relative to the working directory; the config names it relative to its own file.
+
+    Stop if there is none, or if it does not define one name of each tuple in `needed`.
+    """
     files = [*reversed(workflow.config_settings.configfiles), *workflow.configfiles]
     folders = [*(Path(file).parent for file in files), Path()]
     found = next((os.path.relpath(folder / path) for folder in folders if (folder / path).is_file()), None)
     if found is None:
         raise WorkflowError(f"config: {key}: there is no file {path} beside the config file")
     try:
-        ast.parse(Path(found).read_bytes(), os.path.basename(found))
+        symbols = symtable.symtable(Path(found).read_bytes(), os.path.basename(found), "exec").get_symbols()
     except (SyntaxError, ValueError) as error:
         raise WorkflowError(f"config: {key}: {found}: {error}: correct the file")
+    there = {symbol.get_name() for symbol in symbols if symbol.is_assigned() or symbol.is_imported()}
+    if missing := [names for names in needed if not there & {*names}]:
+        raise WorkflowError(f"config: {key}: {found} does not define {' or '.join(missing[0])}: add it")
     return found
 
 
