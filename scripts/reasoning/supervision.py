@@ -3,18 +3,27 @@
 The rules read this file too, so it imports nothing of the package.
 """
 
-import re
+import ast
+from functools import cache
 from pathlib import Path
 
 # Rewards that tell nothing of the answer; `steps` tells the solution, if there is one.
 UNTOLD = {"format", "random", "steps"}
 
 
+@cache
+def keys(module):
+    """The texts that stand alone in a Python file, and the names of keyword arguments: what its dicts may have."""
+    nodes = [*ast.walk(ast.parse(module.read_bytes()))]
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return texts | {node.arg for node in nodes if isinstance(node, ast.keyword)}
+
+
 def gives(task, what):
-    """Whether the problems of a task may have a `solution`, or `steps`: then its module names them."""
+    """Whether the problems of a task may have a `solution`, or `steps`: then its module has a key of that name."""
     module = task.get("module", "gsm8k")
     path = Path(module) if module.endswith(".py") else Path(__file__).parents[1] / "tasks" / f"{module}.py"
-    return re.search(rf"\b{what}\b", path.read_text(encoding="utf-8")) is not None
+    return what in keys(path)
 
 
 def distinct(task, train):

@@ -58,7 +58,8 @@ def test_a_task_tells_no_more_than_it_has(module, steps, sft):
 
 def test_a_users_module(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.py").write_text("def problem(record):\n    return record | {'steps': []}\n")
+    text = '"""Of a solution."""\n\n\ndef problem(record):\n    return record | {"steps": []}  # no solution\n'
+    (tmp_path / "mine.py").write_text(text)
     assert gives({"module": "mine.py"}, "steps") and not gives({"module": "mine.py"}, "solution")
 
 
