@@ -23,7 +23,7 @@ def gives(task, what):
     """Whether the problems of a task may have a `solution`, or `steps`: then its module has a key of that name."""
     module = task.get("module", "gsm8k")
     path = Path(module) if module.endswith(".py") else Path(__file__).parents[1] / "tasks" / f"{module}.py"
-    return what in keys(path)
+    return what in keys(path.absolute())
 
 
 def distinct(task, train):

@@ -59,7 +59,7 @@ def test_a_config_with_files_of_the_user(tmp_path, monkeypatch):
 
 
 def test_the_overlays_of_a_run(tmp_path, monkeypatch):
-    """A preset is of its own overlay, whatever a record states; the default run with or without those that add to it."""
+    """A preset is of its own overlay, whatever a record states; the default run with or without what adds to it."""
     for name, run in (("config", "default"), ("more", "default"), ("preset", "preset")):
         write_json(tmp_path / f"config/{name}.yaml", {"run": run})
     monkeypatch.chdir(tmp_path)
