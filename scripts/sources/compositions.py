@@ -1,8 +1,8 @@
 """Source `compositions://word_problems?seed=0&train=400&test=300`: arithmetic word problems in GSM8K's format.
 
 A policy learns steps, and some ways to combine two. The families marked `held_out` combine steps that are taught in a
-way that is not: their score shows whether steps were learned or templates. Problems differ in family or numbers, so no
-two are one problem in other words, and the test split has none of the training split's.
+way that is not: their score shows whether steps were learned or templates. Problems differ in family or numbers, and
+the test split has none of the training split's; a sum or product with its numbers the other way round is another one.
 """
 
 import operator
