@@ -3,11 +3,13 @@
 import re
 from pathlib import Path
 
+from reasoning.order import shown
 from reasoning.policies import arm_of, seed_of
 from reasoning.results import over_all_seeds
 from reasoning.rows import in_order
 from reasoning.statistics import score
 from reporting.templates import fill
+from reporting.words import measure, training_in_words
 from stage.files import read_json, read_text
 
 from record.attestations import addresses, read, unchecked
@@ -20,17 +22,19 @@ BLOCK = re.compile(r"(<!-- numbers: .* -->\n).*(<!-- end of numbers -->)", re.DO
 def scores_of(record):
     """A record's scores by the headline extractor, over all its seeds and controls.
 
-    `{task: {n, base, arms, leads, seeds}}`: the base model's score, arms and leads as in results.json, and each seed's
-    score by arm.
+    `{task: {n, base, arms, leads, seeds}}` of the task that it is about: the base model's score, arms and leads as in
+    results.json, and each seed's score by arm.
     """
-    config, tasks = read_json(record / "config.json"), {}
-    headline, claimed = config["headline"], read_json(record / "results.json")["policy"]
-    for task in config["evaluate_on"]:
-        found = [path.name for path in (record / "eval" / task).iterdir()]
-        samples = {policy: read_samples(record, task, policy) for policy in in_order(dict.fromkeys(found), claimed)}
-        scores = {policy: score([s["correct"][headline] for s in of]) for policy, of in samples.items()}
-        over = over_all_seeds(samples)
-        tasks[task] = {
+    config = read_json(record / "config.json")
+    config = {"arm": arm_of(read_json(record / "results.json")["policy"])} | config  # an earlier format has none
+    headline, order = config["headline"], shown(config, controls=True)
+    task = order["tasks"][0]
+    found = dict.fromkeys(path.name for path in (record / "eval" / task).iterdir())
+    samples = {policy: read_samples(record, task, policy) for policy in in_order(found, order["arms"])}
+    scores = {policy: score([s["correct"][headline] for s in of]) for policy, of in samples.items()}
+    over = over_all_seeds(samples)
+    return {
+        task: {
             "n": scores["base"]["n"],
             "base": scores["base"],
             "arms": {arm: value[headline] for arm, value in over["arms"].items()},
@@ -40,7 +44,7 @@ def scores_of(record):
                 for arm in over["arms"]
             },
         }
-    return tasks
+    }
 
 
 def block(record, template, tasks, statements):
@@ -50,6 +54,10 @@ def block(record, template, tasks, statements):
         template,
         tasks=tasks,
         controls=config["controls"]["arms"],
+        measure=measure(next(iter(tasks.values()))["base"]),
+        trained={arm: training_in_words(config, arm) for arm in next(iter(tasks.values()))["arms"]}
+        if "trainer" in config["train"]
+        else {},  # of an earlier format
         headline=config["headline"],
         commands=provenance["commands"],
         signers=list(statements.values()),
