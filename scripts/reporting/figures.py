@@ -100,8 +100,8 @@ def arms(tasks):
         axis.set_ylim(len(rows) + 0.5, -0.5)
         axis.set_xlim(0, 100)
         axis.set_xlabel(f"{measure(base)}, % of test problems")
-        dotted = ", the commonest training answer dotted" if entry.get("guess") else ""
-        axis.set_title(f"{task}, n = {entry['n']}: mean and 95 % interval, each seed a dot, base a line{dotted}")
+        dotted = "; dotted: commonest answer" if entry.get("guess") else ""
+        axis.set_title(f"{task}, n = {entry['n']}: mean, 95 % interval, each seed a dot{dotted}")
     return figure
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from answers import number as a_number
-from reasoning.comparison import compare
+from reasoning.comparison import compare, compare_over_seeds
 from reasoning.order import shown
 from reasoning.results import gather
 from reasoning.rows import read_results
@@ -123,6 +123,19 @@ def test_every_better_arm_is_named(study):
     assert any(
         line.startswith("then is lower than weak (") for line in verdicts("sums", entry, "strict", results["shown"])
     )
+
+
+def test_intervals_have_a_width():
+    """Of one seed it is that of the pair; of seeds that all fail at every problem it is not none."""
+    base, one = samples((2, 1)), samples((6, 2))
+    found, pair = (
+        compare_over_seeds([base], [one])["strict"],
+        compare(base, one, CONFIG["prompt"])["extractors"]["strict"],
+    )
+    assert all(found[key] == pair[key] for key in ("low", "high", "difference"))
+    nothing = samples((0, 0))
+    found = compare_over_seeds([nothing], [nothing, nothing, nothing])["strict"]
+    assert found["seeds"] == 3 and found["difference"] == 0 and found["low"] < -0.1 and found["high"] > 0.1
 
 
 def test_families(study):
