@@ -22,8 +22,8 @@ BLOCK = re.compile(r"(<!-- numbers: .* -->\n).*(<!-- end of numbers -->)", re.DO
 def scores_of(record):
     """A record's scores by the headline extractor, over all its seeds and controls.
 
-    `{task: {n, base, arms, leads, seeds}}` of the task that it is about: the base model's score, arms and leads as in
-    results.json, and each seed's score by arm.
+    `{task: {n, base, measure, arms, leads, seeds}}` of the task that it is about: the base model's score and what it is
+    called, arms and leads as in results.json, and each seed's score by arm.
     """
     config = read_json(record / "config.json")
     config = {"arm": arm_of(read_json(record / "results.json")["policy"])} | config  # an earlier format has none
@@ -37,6 +37,7 @@ def scores_of(record):
         task: {
             "n": scores["base"]["n"],
             "base": scores["base"],
+            "measure": measure(scores["base"]),
             "arms": {arm: value[headline] for arm, value in over["arms"].items()},
             "leads": {arm: value[headline] for arm, value in over["leads"].items()},
             "seeds": {
@@ -54,11 +55,11 @@ def block(record, template, tasks, statements):
         template,
         tasks=tasks,
         controls=config["controls"]["arms"],
-        measure=measure(next(iter(tasks.values()))["base"]),
-        trained={arm: training_in_words(config, arm) for arm in next(iter(tasks.values()))["arms"]}
-        if "trainer" in config["train"]
+        trained={arm: training_in_words(config, arm) for entry in tasks.values() for arm in entry["arms"]}
+        if "trainer" in config.get("train", {})
         else {},  # of an earlier format
         headline=config["headline"],
+        plan=config.get("plan"),
         commands=provenance["commands"],
         signers=list(statements.values()),
         scores=len(addresses(record)),
