@@ -14,7 +14,7 @@ from pathlib import Path
 from record.checksums import NAME, write_checksums
 from record.crate import METADATA, crate_of
 from record.jobs import read_notes
-from record.layout import FORMAT, JOBS, SCOPES, pack, record_files
+from record.layout import FORMAT, JOBS, PLAN, SCOPES, pack, record_files
 from record.pages import page_of
 from record.provenance import carried_over, commit, machine, require_made, stages, weights
 from stage.files import replacing, write_json, write_text
@@ -44,6 +44,8 @@ def main(args):
             pack(results / name, record / name)
         shutil.copytree(args.template.parents[1], record / "workflow")
         shutil.copyfile(args.citation, record / args.citation.name)
+        for plan in args.plan:
+            shutil.copyfile(plan, record / PLAN)
         write_json(record / JOBS, notes)
         write_json(record / "provenance.json", provenance)
         write_text(record / "record.html", page_of(record, SCOPES[-1], None, provenance)[0])
@@ -59,6 +61,9 @@ if __name__ == "__main__":
     parser.add_argument("--config", required=True, help="the whole config, as JSON")
     parser.add_argument("--template", required=True, type=Path, help="Jinja2 template of the page, in the workflow")
     parser.add_argument("--citation", required=True, type=Path, help="CITATION.cff")
+    parser.add_argument(
+        "--plan", required=True, type=Path, nargs="*", help="what was fixed before the test split was read, or nothing"
+    )
     parser.add_argument("--results", required=True, type=Path, help="results.json of the run")
     parser.add_argument("--logs", required=True, type=Path, help="the run's logs, logs/<run>")
     parser.add_argument("--record", required=True, type=Path, help="results/published/<run>, which is replaced")

@@ -30,7 +30,8 @@ def main(args):
         published=json.loads(args.published),
         guesses=guesses,
     )
-    stated = {"run": args.run, "headline": args.headline, "policy": args.policy, "told": json.loads(args.told)}
+    stated = {"run": args.run, "headline": args.headline, "policy": args.policy}
+    stated |= {"shown": json.loads(args.shown), "told": json.loads(args.told)}
     write_json(args.results, results | stated)
     results = read_results(args.results)
     write_text(args.table, csv_text(results))
@@ -43,6 +44,9 @@ if __name__ == "__main__":
     parser.add_argument("--policy", required=True, help="the policy that the claim is about, such as grpo-seed0")
     parser.add_argument(
         "--told", required=True, help="what each arm was told, as reasoning/supervision.py has it, as JSON"
+    )
+    parser.add_argument(
+        "--shown", required=True, help="the order of tasks and arms, as reasoning/order.py has it, as JSON"
     )
     parser.add_argument("--headline", required=True, help="the extractor of the claim")
     parser.add_argument("--metrics", required=True, type=Path, nargs="+", help="eval/<task>/<policy>/metrics.json")

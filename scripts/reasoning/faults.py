@@ -42,8 +42,9 @@ def holds(equation):
 def fault(sample, examples):
     """What is wrong in a sample that is not right by the strict extractor; None for one that is right.
 
-    `examples` are the equations of the prompt's worked examples. Without the solution's `steps` in the sample, all that
-    has an answer, another one than gold, is "another answer".
+    `examples` are the equations of the prompt's worked examples; one whose numbers are those of the question or of the
+    solution is no copy. Without the solution's `steps` in the sample, all that has an answer, another one than gold, is
+    "another answer".
     """
     if sample["correct"]["strict"] == 1:
         return None
@@ -54,7 +55,8 @@ def fault(sample, examples):
     if not sample.get("steps"):
         return "another answer"
     found = equations(sample["completion"])
-    if set(found) & examples:
+    given = {*map(number, NUMBER.findall(as_seen(sample.get("question") or ""))), *sample["steps"]}
+    if any(not {a, b} <= given for a, _, b, _ in set(found) & examples):
         return "copied"
     if len(found) != len(sample["steps"]):
         return "number of steps"

@@ -1,12 +1,15 @@
 """Every number of a run in one dict, `results.json`."""
 
 import json
+import re
 
-from reasoning.comparison import compare_over_seeds
+from reasoning.comparison import compare_over_seeds, outcomes
 from reasoning.policies import arm_of
-from reasoning.protocol import require_equal
+from reasoning.protocol import extractors_in_order, require_equal
 from reasoning.published import beside
-from reasoning.statistics import holm
+from reasoning.statistics import holm, score
+
+MARK = re.compile(r" \(([^()]+)\)$")  # of a family: what its problems have in common with those of others
 
 
 def gather(metrics, comparisons, merges, probes, samples, trainings, baselines, published, guesses):
@@ -14,7 +17,8 @@ def gather(metrics, comparisons, merges, probes, samples, trainings, baselines, 
 
     `metrics`, `comparisons` and `samples` are `{(task, policy): JSON}`, `merges` and `trainings` (the environments
     that policies were trained in) `{policy: JSON}`, and `probes` is `{task: JSON}`. A policy's address is the path of
-    its scores in the run's folder. `leads.<arm>` is the first arm's lead over that arm. `baselines` is
+    its scores in the run's folder. `leads.<arm>` is the first arm's lead over that arm; `tasks.<task>.marked` is what
+    `over_all_seeds` says. `baselines` is
     `{task: metrics}` of the tasks on which the base model alone is measured, and `published` what tasks state as
     published (`reasoning.published`); the result has sections of these names if there are any. `guesses` is the
     `{task: score}` of `reasoning.guess`. Raises SystemExit if scores were measured differently.
@@ -68,15 +72,36 @@ def adjust(tasks):
 
 
 def over_all_seeds(samples):
-    """`{arms, leads}` over seeds; `samples` is `{policy: samples}`, the base model's first, then the first arm's."""
+    """`{arms, leads, marked}` over seeds; `samples` is `{policy: samples}`, base model and first arm first.
+
+    `marked` is `{mark: {base, arms, leads}}`, the same of the problems whose family ends in a mark in parentheses, such
+    as "(held out)".
+    """
     of_arm = {}
     for policy, of_policy in samples.items():
         of_arm.setdefault(arm_of(policy), []).append(of_policy)
-    base, (lead, *others) = of_arm.pop("base"), of_arm
+    marks = {found[1] for sample in of_arm["base"][0] if (found := MARK.search(sample["family"]))}
+    return compared(of_arm) | {"marked": {mark: of_mark(of_arm, mark) for mark in sorted(marks)}}
+
+
+def compared(of_arm):
+    """`{arms, leads}` of `{arm: [samples of each seed]}`: each against the base model, and the first against each."""
+    base, (lead, *others) = of_arm["base"], (arm for arm in of_arm if arm != "base")
     return {
-        "arms": {arm: compare_over_seeds(base, of_seeds) for arm, of_seeds in of_arm.items()},
+        "arms": {arm: compare_over_seeds(base, of_arm[arm]) for arm in (lead, *others)},
         "leads": {arm: compare_over_seeds(of_arm[arm], of_arm[lead]) for arm in others},
     }
+
+
+def of_mark(of_arm, mark):
+    """`{base, arms, leads}` of the problems with a mark in their family; `base` is the base model's score."""
+    chosen = {
+        arm: [[sample for sample in of if sample["family"].endswith(f" ({mark})")] for of in seeds]
+        for arm, seeds in of_arm.items()
+    }
+    names = extractors_in_order(chosen["base"][0][0]["correct"])
+    base = {name: score(outcomes(chosen["base"][0], name)) for name in names}
+    return {"base": base} | compared(chosen)
 
 
 def grouped(stages):

@@ -7,22 +7,22 @@ from reasoning.protocol import extractors_in_order
 
 
 def read_results(path):
-    """A results.json with its policies and arms in reading order: base, the claim's arm, then the others by name."""
+    """A results.json in the reading order of its `shown`: tasks, and in them base model, policies and arms."""
     results = read_json(path)
+    results["tasks"] = {task: results["tasks"][task] for task in results["shown"]["tasks"]}
     for entry in results["tasks"].values():
         for key in ("policies", "arms", "leads"):
-            entry[key] = in_order(entry[key], results["policy"])
+            entry[key] = in_order(entry[key], results["shown"]["arms"])
+        for of_mark in entry["marked"].values():
+            of_mark |= {key: in_order(of_mark[key], results["shown"]["arms"]) for key in ("arms", "leads")}
+    results["told"] = in_order(results["told"], results["shown"]["arms"])
     return results
 
 
-def in_order(of_names, policy):
-    """A dict keyed by policy or arm, in reading order; `policy` is the claim's policy."""
-    lead = arm_of(policy)
-
-    def place(name):
-        return name != "base", arm_of(name) != lead, arm_of(name), name != policy, seed_of(name)
-
-    return {name: of_names[name] for name in sorted(of_names, key=place)}
+def in_order(of_names, arms):
+    """A dict keyed by policy or arm, in reading order: base, then by the order of `arms` and by seed."""
+    places = {"base": -1} | {arm: place for place, arm in enumerate(arms)}
+    return {name: of_names[name] for name in sorted(of_names, key=lambda name: (places[arm_of(name)], seed_of(name)))}
 
 
 def trained_in_order(results):

@@ -17,8 +17,9 @@ SCOPES = (Path(), Path("controls"))
 NUMBERS = "config.json results.json table.csv table.txt table.tex numbers.tex report.html".split()
 TRAINING = "history.csv arguments.json environment.json gpu_memory.json".split()
 JOBS = "jobs.json"
+PLAN = "plan.md"  # a copy of the page that the config names as its plan
 # The record's own files and folders, which are not the output of a rule.
-OWN = {"workflow", JOBS, *"CITATION.cff provenance.json record.html".split()}
+OWN = {"workflow", JOBS, PLAN, *"CITATION.cff provenance.json record.html".split()}
 OWN |= {"ro-crate-metadata.json", "SHA256SUMS", "SHA256SUMS.sig", "README.md"}
 
 

@@ -3,11 +3,13 @@
 import re
 from pathlib import Path
 
+from reasoning.order import shown
 from reasoning.policies import arm_of, seed_of
 from reasoning.results import over_all_seeds
 from reasoning.rows import in_order
 from reasoning.statistics import score
 from reporting.templates import fill
+from reporting.words import measure, training_in_words
 from stage.files import read_json, read_text
 
 from record.attestations import addresses, read, unchecked
@@ -20,19 +22,22 @@ BLOCK = re.compile(r"(<!-- numbers: .* -->\n).*(<!-- end of numbers -->)", re.DO
 def scores_of(record):
     """A record's scores by the headline extractor, over all its seeds and controls.
 
-    `{task: {n, base, arms, leads, seeds}}`: the base model's score, arms and leads as in results.json, and each seed's
-    score by arm.
+    `{task: {n, base, measure, arms, leads, seeds}}` of the task that it is about: the base model's score and what it is
+    called, arms and leads as in results.json, and each seed's score by arm.
     """
-    config, tasks = read_json(record / "config.json"), {}
-    headline, claimed = config["headline"], read_json(record / "results.json")["policy"]
-    for task in config["evaluate_on"]:
-        found = [path.name for path in (record / "eval" / task).iterdir()]
-        samples = {policy: read_samples(record, task, policy) for policy in in_order(dict.fromkeys(found), claimed)}
-        scores = {policy: score([s["correct"][headline] for s in of]) for policy, of in samples.items()}
-        over = over_all_seeds(samples)
-        tasks[task] = {
+    config = read_json(record / "config.json")
+    config = {"arm": arm_of(read_json(record / "results.json")["policy"])} | config  # an earlier format has none
+    headline, order = config["headline"], shown(config, controls=True)
+    task = order["tasks"][0]
+    found = dict.fromkeys(path.name for path in (record / "eval" / task).iterdir())
+    samples = {policy: read_samples(record, task, policy) for policy in in_order(found, order["arms"])}
+    scores = {policy: score([s["correct"][headline] for s in of]) for policy, of in samples.items()}
+    over = over_all_seeds(samples)
+    return {
+        task: {
             "n": scores["base"]["n"],
             "base": scores["base"],
+            "measure": measure(scores["base"]),
             "arms": {arm: value[headline] for arm, value in over["arms"].items()},
             "leads": {arm: value[headline] for arm, value in over["leads"].items()},
             "seeds": {
@@ -40,7 +45,7 @@ def scores_of(record):
                 for arm in over["arms"]
             },
         }
-    return tasks
+    }
 
 
 def block(record, template, tasks, statements):
@@ -50,7 +55,11 @@ def block(record, template, tasks, statements):
         template,
         tasks=tasks,
         controls=config["controls"]["arms"],
+        trained={arm: training_in_words(config, arm) for entry in tasks.values() for arm in entry["arms"]}
+        if "trainer" in config.get("train", {})
+        else {},  # of an earlier format
         headline=config["headline"],
+        plan=config.get("plan"),
         commands=provenance["commands"],
         signers=list(statements.values()),
         scores=len(addresses(record)),

@@ -2,6 +2,7 @@
 
 from reasoning.comparison import compare
 from reasoning.contamination import verbatim
+from reasoning.order import shown
 from reasoning.overrides import of_task
 from reasoning.policies import measured_tasks, policies_on, problem_count, published_numbers, trained_policies
 from reasoning.protocol import MEASURED, extractor_version, protocol, protocol_hash
@@ -19,6 +20,7 @@ from record.layout import SCOPES, read_samples
 from record.repository import merge_of, section_of
 
 STATED = ("subset", "protocol", "weights", "environment")  # of metrics.json, which do not follow from completions
+STATED_OF_RUN = ("run", "headline", "policy", "told", "shown")  # of results.json, which follow from the config
 
 
 def numbers(value, address):
@@ -42,7 +44,9 @@ def recomputed_numbers(results, scope):
     yield from numbers(results.get("published", {}), f"{scope}/published")
     for task, entry in results["tasks"].items():
         yield from numbers(entry["verbatim"], f"probe/{task}")
-        yield from (line for key in ("arms", "leads") for line in numbers(entry[key], f"{scope}/{task}/{key}"))
+        yield from (
+            line for key in ("arms", "leads", "marked") for line in numbers(entry[key], f"{scope}/{task}/{key}")
+        )
         for policy, value in entry["policies"].items():
             yield from numbers(of_completions(value["metrics"]), f"eval/{task}/{policy}")
             yield from numbers(value["comparison"], f"compare/{task}/{policy}")
@@ -55,8 +59,8 @@ def told_to_arms(config, controls):
         arm: {key: section_of(config, arm, key) for key in ("train", "rewards")} | {"merge_of": merge_of(config, arm)}
         for arm in arms
     }
-    shown = arms if controls else config["arms"]
-    return {arm: told(config["tasks"][config["task"]], sections, arm) for arm in shown}
+    of_scope = arms if controls else config["arms"]
+    return {arm: told(config["tasks"][config["task"]], sections, arm) for arm in of_scope}
 
 
 def by_config(config, scope, results):
@@ -64,6 +68,7 @@ def by_config(config, scope, results):
     policies = trained_policies(config, controls=bool(scope.name))
     expected = {"run": config["run"], "headline": config["headline"], "policy": policies[0], "tasks": {}}
     expected["told"] = told_to_arms(config, bool(scope.name))
+    expected["shown"] = shown(config, bool(scope.name))
     trained_on = config["evaluate_on"]
     for task in measured_tasks(config):
         prompt, settings = of_task(config, "prompt", task), of_task(config, "eval", task)
@@ -74,7 +79,7 @@ def by_config(config, scope, results):
             policy: {"n": n, "subset": subset, "protocol": measured}
             for policy in ["base", *(policies_on(config, task, bool(scope.name)) if task in trained_on else [])]
         }
-    found = {key: results[key] for key in ("run", "headline", "policy", "told")}
+    found = {key: results[key] for key in STATED_OF_RUN}
     alone = {task: {"base": entry} for task, entry in results.get("baselines", {}).items()}
     found["tasks"] = {
         task: {
@@ -152,7 +157,7 @@ def recompute(record, config, scope):
         task: entry["guess"] for task, entry in published["tasks"].items()
     }  # which record.origin holds to the source
     results = gather(metrics, comparisons, merges, probes, samples, trainings, baselines, numbers, guesses) | {
-        key: published[key] for key in ("run", "headline", "policy", "told")
+        key: published[key] for key in STATED_OF_RUN
     }
     wrong += mismatches(published, results, str(scope / "results"))
     texts = {

@@ -10,6 +10,7 @@ from reasoning.policies import settings_arm
 from stage.files import read_json
 
 from record.compared import mismatches
+from record.layout import PLAN
 
 DEFAULT = "config/config.yaml"
 
@@ -93,11 +94,13 @@ def check_config(config, provenance):
     return mismatches(config, expected, "config", f"by {made_of} at the commit"), [*said, f"config held to {made_of}"]
 
 
-def check_copies(record, made_at):
-    """The record's copies of rules, templates and citation that are not the commit's, one line each."""
+def check_copies(record, made_at, plan):
+    """The record's copies of rules, templates, citation and `plan` that are not the commit's, one line each."""
     copies = {path for path in (record / "workflow").rglob("*") if path.is_file()} | {record / "CITATION.cff"}
     kept = {path.relative_to(record).as_posix(): path for path in copies}
-    stored = git("ls-tree", "-r", "--name-only", "-z", made_at, "--", "workflow", "CITATION.cff")
+    kept |= {posixpath.normpath(plan): record / PLAN} if plan and (record / PLAN).exists() else {}
+    chosen = ["workflow", "CITATION.cff", *([plan] if plan else [])]
+    stored = git("ls-tree", "-r", "--name-only", "-z", made_at, "--", *chosen)
     names = set(stored.decode().split("\0")) - {""}
     alone = [f"{name}: the record or commit {made_at} does not have it" for name in sorted(names ^ kept.keys())]
     return alone + [
@@ -122,4 +125,4 @@ def check(record, config, results):
             "commit is not this repository's"
         ], []
     wrong, said = check_config(config, provenance)
-    return wrong + check_copies(record, made_at), said
+    return wrong + check_copies(record, made_at, config.get("plan")), said

@@ -9,7 +9,7 @@ from stage.files import read_json
 
 from reporting.latex import bibtex
 from reporting.templates import fill
-from reporting.words import claim, measure, merge_in_words
+from reporting.words import METHODS, against_base, base_in_words, measure, merge_in_words
 
 # What a package may hold, in the Hub's words; `layout` maps the run's folders to the package's.
 CONTENTS = {
@@ -89,10 +89,6 @@ def eval_result(config, row):
     return yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False)
 
 
-# What a trainer does, in the card's words.
-METHODS = {"grpo": "GRPO", "sft": "supervised fine-tuning"}
-
-
 def card(template, config, command, policy, results, train, training, gguf, citation):
     """The model card as Markdown.
 
@@ -102,16 +98,17 @@ def card(template, config, command, policy, results, train, training, gguf, cita
     table = card_rows(results, policy)
     tasks = [(task, entry) for task, entry in results["tasks"].items() if policy in entry["policies"]]
     merged = config["arms"][arm_of(policy)].get("merge_of")
-    changes = {task: entry["policies"][policy]["comparison"]["extractors"] for task, entry in tasks}
     return fill(
         template,
         config=config,
         command=command,
         policy=policy,
         made=merge_in_words(merged) if merged else f"trained with {METHODS[train['trainer']]} on {config['task']}",
-        start=f"Arm {train['start']} of this run" if train["start"] else config["model"]["source"],
+        start=f"{base_in_words(config['model'])}{', by way of arm ' + train['start'] if train['start'] else ''}",
         rows=table,
-        claims=[claim(marked_task(task, entry), policy, changes[task][results["headline"]]) for task, entry in tasks],
+        claims=[
+            against_base(marked_task(task, entry), entry, arm_of(policy), results["headline"]) for task, entry in tasks
+        ],
         front_matter=front_matter(config, table, "merge" if merged else train["trainer"]),
         prompt=json.dumps(of_task(config, "prompt", config["task"]), indent=2),
         adapter_folder="" if config["hub"]["contents"] == "adapter" else "adapter/",

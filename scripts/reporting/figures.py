@@ -9,6 +9,7 @@ matplotlib.use("svg")
 from matplotlib import pyplot  # noqa: E402
 from reasoning.policies import arm_of  # noqa: E402
 
+from reporting.summaries import side_by_side  # noqa: E402
 from reporting.training import logged_curves  # noqa: E402
 from reporting.words import measure  # noqa: E402
 
@@ -32,42 +33,48 @@ def of_arms(histories):
     return found
 
 
+def coloured(arms):
+    """`{arm: colour}`, the same in every figure."""
+    return {arm: f"C{place}" for place, arm in enumerate(arms)}
+
+
 def curves(results, histories):
     """Training curves: the mean over an arm's seeds, and a band from the lowest to the highest."""
-    arms = of_arms(histories)
+    arms, colours = of_arms(histories), coloured(results["shown"]["arms"])
     logged = logged_curves(histories)
     rows = -(-len(logged) // 2)
     figure, axes = pyplot.subplots(rows, 2, figsize=(7, 1.7 * rows), squeeze=False)
     for axis, key in zip(axes.flat, logged, strict=False):
-        for place, seeds in enumerate(arms.values()):
+        for arm, seeds in arms.items():
             of_step = {}
             for row in (row for rows in seeds for row in rows if row.get(key)):
                 of_step.setdefault(int(row["step"]), []).append(float(row[key]))
             steps = sorted(of_step)
             means = [sum(of_step[step]) / len(of_step[step]) for step in steps]
-            axis.plot(steps, means, color=f"C{place}", linewidth=1)
+            axis.plot(steps, means, color=colours[arm], linewidth=1)
             if len(seeds) > 1:
                 ends = ([end(of_step[step]) for step in steps] for end in (min, max))
-                axis.fill_between(steps, *ends, color=f"C{place}", alpha=0.2, linewidth=0)
+                axis.fill_between(steps, *ends, color=colours[arm], alpha=0.2, linewidth=0)
         title, unit = logged[key]
         axis.set_title(title)
         axis.set_ylabel(unit)
         axis.set_xlabel("step")
     for axis in axes.flat[len(logged) :]:
         axis.axis("off")
-    lines = [pyplot.Line2D([], [], color=f"C{place}", label=arm) for place, arm in enumerate(arms)]
+    lines = [pyplot.Line2D([], [], color=colours[arm], label=arm) for arm in arms]
     figure.legend(handles=lines, loc="outside upper right", ncols=min(len(lines), 5), fontsize=7)
     return figure
 
 
 def by_arm(results):
-    """`{task: {n, base, arms, seeds}}` by the headline extractor, as `arms` draws it."""
+    """`{task: {n, base, arms, seeds, guess}}` by the headline extractor, as `arms` draws it."""
     name, found = results["headline"], {}
     for task, entry in results["tasks"].items():
         scores = {policy: value["metrics"]["scores"][name] for policy, value in entry["policies"].items()}
         seeds = {arm: [scores[policy]["value"] for policy in scores if arm_of(policy) == arm] for arm in entry["arms"]}
         of_arm = {arm: value[name] for arm, value in entry["arms"].items()}
         found[task] = {"n": scores["base"]["n"], "base": scores["base"], "arms": of_arm, "seeds": seeds}
+        found[task]["guess"] = entry["guess"]
     return found
 
 
@@ -80,17 +87,21 @@ def arms(tasks):
         axis.axvspan(100 * base["low"], 100 * base["high"], color="0.92", linewidth=0)
         axis.axvline(100 * base["value"], color="0.5", linewidth=0.8)
         axis.plot(100 * base["value"], 0, "s", color="0.35", markersize=5)
+        if guess := entry.get("guess"):
+            axis.axvline(100 * guess["value"], color="0.6", linewidth=0.8, linestyle=":")
         for place, (arm, value) in enumerate(rows, 1):
             low, high = (100 * max(0, min(1, base["value"] + value[side])) for side in ("low", "high"))
             colour = f"C{place - 1}"
             axis.plot([low, high], [place, place], color=colour, linewidth=1.5)
-            axis.plot([100 * s for s in entry["seeds"][arm]], [place] * value["seeds"], "|", color=colour, markersize=9)
-            axis.plot(100 * value["mean"], place, "o", color=colour, markersize=5)
+            seeds = [100 * score for score in entry["seeds"][arm]]
+            axis.plot(seeds, [place + 0.22] * len(seeds), "o", color=colour, markersize=2.5, alpha=0.6, linewidth=0)
+            axis.plot(100 * value["mean"], place, "D", color=colour, markersize=5)
         axis.set_yticks(range(1 + len(rows)), ["base model", *(arm for arm, _ in rows)])
         axis.set_ylim(len(rows) + 0.5, -0.5)
         axis.set_xlim(0, 100)
         axis.set_xlabel(f"{measure(base)}, % of test problems")
-        axis.set_title(f"{task}, n = {entry['n']}: mean over seeds, each seed, and 95 % interval")
+        dotted = "; dotted: commonest answer" if entry.get("guess") else ""
+        axis.set_title(f"{task}, n = {entry['n']}: mean, 95 % interval, each seed a dot{dotted}")
     return figure
 
 
@@ -99,11 +110,14 @@ def supervision(results, histories):
     figure, axes = pyplot.subplots(len(results["tasks"]), 1, figsize=(6, 2.8 * len(results["tasks"])), squeeze=False)
     for axis, (task, entry) in zip(axes.flat, by_arm(results).items(), strict=True):
         axis.axhline(100 * entry["base"]["value"], color="0.5", linewidth=0.8)
+        told = [results["told"][arm]["solutions"] for arm in entry["arms"]]
+        apart = max(*told, 1) / 60  # of arms that were told equally many, so that each is seen
         for place, (arm, value) in enumerate(entry["arms"].items()):
             of, mean = results["told"][arm], 100 * value["mean"]
             ends = [[100 * abs(value[side] - value["difference"])] for side in ("low", "high")]
             label = f"{arm}, and {of['answers']} answers" if of["answers"] else arm
-            axis.errorbar(of["solutions"], mean, yerr=ends, fmt="o", markersize=4, color=f"C{place}", label=label)
+            at = of["solutions"] + apart * (told[:place].count(of["solutions"]) - (told.count(of["solutions"]) - 1) / 2)
+            axis.errorbar(at, mean, yerr=ends, fmt="o", markersize=4, color=f"C{place}", label=label)
         axis.set_xlabel("worked solutions that the arm was told")
         axis.set_ylabel(f"{measure(entry['base'])}, %")
         axis.set_title(f"{task}: base model as a line, means over seeds with 95 % intervals")
@@ -135,30 +149,27 @@ def budgets(results, histories):
 
 
 def families(results, histories):
-    """Scores of each family by the headline extractor: the base model's, with intervals, and each seed's of the arm."""
-    name, lead = results["headline"], arm_of(results["policy"])
-    tasks = {}
-    for task, entry in results["tasks"].items():
-        of = {policy: value["metrics"]["families"] for policy, value in entry["policies"].items()}
-        tasks[task] = of["base"], [found for policy, found in of.items() if arm_of(policy) == lead]
-    heights = [len(base) for base, _ in tasks.values()]
-    figure, axes = pyplot.subplots(
-        len(tasks), 1, figsize=(6, 0.8 + 0.28 * sum(heights)), height_ratios=heights, squeeze=False
-    )
-    for axis, (task, (base, seeds)) in zip(axes.flat, tasks.items(), strict=True):
-        kinds = list(base)
-        interval(axis, [base[kind][name] for kind in kinds], -0.13, "base")
+    """Scores of each family of the first task by the headline extractor: the base model, and arms over their seeds."""
+    name, beside, colours = results["headline"], side_by_side(results), coloured(results["shown"]["arms"])
+    task, entry = next(iter(results["tasks"].items()))
+    of = {policy: value["metrics"]["families"] for policy, value in entry["policies"].items()}
+    kinds = list(of["base"])
+    figure, axis = pyplot.subplots(figsize=(7, 0.8 + (0.2 + 0.11 * len(beside)) * len(kinds)))
+    base = [100 * of["base"][kind][name]["value"] for kind in kinds]
+    axis.plot(base, range(len(kinds)), "|", color="0.35", markersize=12, label="base model", linewidth=0)
+    for row, arm in enumerate(beside):
+        seeds = [found for policy, found in of.items() if arm_of(policy) == arm]
         scores = [[100 * found[kind][name]["value"] for found in seeds] for kind in kinds]
-        places = [place + 0.13 for place in range(len(kinds))]
+        places = [place + 0.7 * ((row + 0.5) / len(beside) - 0.5) for place in range(len(kinds))]
         for place, values in zip(places, scores, strict=True):
-            axis.plot(values, [place] * len(values), "|", color="C1", markersize=7)
+            axis.plot([min(values), max(values)], [place, place], color=colours[arm], linewidth=1)
         means = [sum(values) / len(values) for values in scores]
-        axis.plot(means, places, "o", color="C1", markersize=3.5, label=f"{lead}: mean, each seed")
-        axis.set_yticks(range(len(kinds)), kinds)
-        axis.set_ylim(len(kinds) - 0.5, -0.5)
-        axis.set_title(f"{task}, {name}: % correct, of base with 95 % interval")
-        axis.set_xlim(-2, 102)
-        axis.legend(fontsize=7)
+        axis.plot(means, places, "o", color=colours[arm], markersize=3.5, label=arm, linewidth=0)
+    axis.set_yticks(range(len(kinds)), kinds)
+    axis.set_ylim(len(kinds) - 0.5, -0.5)
+    axis.set_title(f"{task}, {name}: % correct, mean over seeds, and from the lowest to the highest seed")
+    axis.set_xlim(-2, 102)
+    axis.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 

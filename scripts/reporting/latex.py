@@ -9,24 +9,29 @@ from reporting.words import change_in_words, percent, points
 
 
 def macros(results):
-    """LaTeX macros for every score, such as \\numGsmEightKBaseStrict, and for every arm over its seeds."""
-    lines = ["% Generated; every number is also in results.json."]
-    for row in rows(results):
-        name = macro(row["task"], row["policy"], row["extractor"])
-        lines.append(rf"\newcommand{{{name}}}{{{percent(row['value'])}}}")
-        if row["difference"] is not None:
-            lines.append(rf"\newcommand{{{name}Gain}}{{{points(row['difference'])}}}")
+    """LaTeX macros for every arm over its seeds, then for every score, such as \\numGsmEightKBaseStrict."""
+    found = {}
     for task, entry in results["tasks"].items():
         for arm, of_arm in entry["arms"].items():
             for extractor in extractors_in_order(of_arm):
                 name, value = macro(task, arm, extractor), of_arm[extractor]
-                lines.append(rf"\newcommand{{{name}Mean}}{{{percent(value['mean'])}}}")
-                lines.append(rf"\newcommand{{{name}MeanGain}}{{{points(value['difference'])}}}")
-                lines.append(rf"\newcommand{{{name}MeanGainLow}}{{{points(value['low'])}}}")
-                lines.append(rf"\newcommand{{{name}MeanGainHigh}}{{{points(value['high'])}}}")
-                if value["sd"] is not None:
-                    lines.append(rf"\newcommand{{{name}Sd}}{{{percent(value['sd'])}}}")
-    return "\n".join(lines) + "\n"
+                found |= {f"{name}Mean": percent(value["mean"])} | change(f"{name}MeanGain", value)
+                found |= {f"{name}Sd": percent(value["sd"])} if value["sd"] is not None else {}
+                if arm in entry["leads"]:
+                    found |= change(f"{name}Lead", entry["leads"][arm][extractor])
+    for row in rows(results):
+        name = macro(row["task"], row["policy"], row["extractor"])
+        found[name] = percent(row["value"])
+        found |= {f"{name}Gain": points(row["difference"])} if row["difference"] is not None else {}
+    lines = [rf"\newcommand{{{name}}}{{{value}}}" for name, value in found.items()]
+    said = "% Generated; every number is also in results.json. A lead is the first arm's over the arm."
+    return "\n".join([said, *lines]) + "\n"
+
+
+def change(name, value):
+    """The macros of a change in points and of its interval."""
+    parts = {"": "difference", "Low": "low", "High": "high"}
+    return {f"{name}{part}": points(value[key]) for part, key in parts.items()}
 
 
 def macro(*words):

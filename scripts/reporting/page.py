@@ -6,6 +6,7 @@ from reasoning.faults import FAULTS
 from reasoning.rows import marked_task, published_rows, rows
 
 from reporting.latex import bibtex
+from reporting.summaries import costs, families, faults, learned, minutes, prompts, side_by_side
 from reporting.templates import fill
 from reporting.training import health
 from reporting.words import (
@@ -13,9 +14,8 @@ from reporting.words import (
     beside_published,
     claim,
     claims_over_seeds,
-    merge_in_words,
-    rewards_in_words,
     several_environments,
+    training_in_words,
     verdicts,
 )
 
@@ -37,9 +37,8 @@ def page(template, config, command, results, samples, histories, figures, citati
     `provenance` is that of a published record; without it, the page names no machine or time, so that the same numbers
     give the same bytes everywhere.
     """
-    own_first = sorted(results["tasks"], key=lambda task: task != config["task"])
-    results = results | {"tasks": {task: results["tasks"][task] for task in own_first}}
-    claims, shown, headline = [], {}, results["headline"]
+    own, headline = next(iter(results["tasks"])), results["headline"]
+    claims, shown = [], {}
     for task, entry in results["tasks"].items():
         for policy, value in entry["policies"].items():
             if comparison := value["comparison"]:
@@ -54,11 +53,15 @@ def page(template, config, command, results, samples, histories, figures, citati
         rows=list(rows(results)),
         published=[row | {"words": beside_published(row)} for row in published_rows(results)],
         claims=claims,
-        verdicts=[
-            sentence
-            for task, entry in results["tasks"].items()
-            for sentence in verdicts(marked_task(task, entry), entry, headline)
-        ],
+        verdicts=verdicts(marked_task(own, results["tasks"][own]), results["tasks"][own], headline, results["shown"]),
+        trained={arm: training_in_words(config, arm) for arm in results["told"]},
+        minutes=minutes(config, provenance["stages"]) if provenance else {},
+        beside=side_by_side(results),
+        families=families(results, samples, own),
+        learned=learned(results["tasks"][own]),
+        faulty=faults(results["tasks"][own]),
+        prompts=prompts(config, results, samples),
+        costs=costs(provenance["stages"]) if provenance else {},
         of_seeds={
             task: claims_over_seeds(entry["arms"], entry["leads"], headline) for task, entry in results["tasks"].items()
         },
@@ -66,12 +69,6 @@ def page(template, config, command, results, samples, histories, figures, citati
         examples=shown,
         faults=FAULTS,
         trainings={policy: found for policy, rows in histories.items() if (found := health(rows))},
-        merged={
-            arm: merge_in_words(settings["merge_of"])
-            for arm, settings in (config["arms"] | config["controls"]["arms"]).items()
-            if "merge_of" in settings
-        },
-        rewards={arm: words for arm in results["told"] if (words := rewards_in_words(config, arm))},
         figures=figures,
         bibtex=bibtex(citation),
         several_environments=several_environments(results["environments"]),

@@ -4,9 +4,17 @@ import csv
 import io
 
 from reasoning.policies import arm_of
-from reasoning.rows import COLUMNS, marked_row, published_rows, rows, trained_in_order
+from reasoning.rows import COLUMNS, marked_row, marked_task, published_rows, rows, trained_in_order
 
-from reporting.words import arm_in_words, beside_published, change_in_words, percent, points, several_environments
+from reporting.words import (
+    arm_in_words,
+    beside_published,
+    change_in_words,
+    percent,
+    points,
+    several_environments,
+    verdicts,
+)
 
 
 def csv_text(results):
@@ -19,8 +27,11 @@ def csv_text(results):
 
 
 def plain_text(results):
-    """The table for the terminal, followed by the results of the headline extractor in words."""
+    """The verdict, the table for the terminal, and the results of the headline extractor in words."""
     headline, out = results["headline"], io.StringIO()
+    own, entry = next(iter(results["tasks"].items()))
+    for sentence in verdicts(marked_task(own, entry), entry, headline, results["shown"]):
+        out.write(f"{sentence}\n")
     line = "{:<14} {:<14} {:<11} {:>5} {:>6} {:>15} {:>7} {:>17} {:>9}\n"
     out.write(line.format("task", "policy", "extractor", "n", "%", "95 % interval", "change", "95 % interval", "p"))
     for row in rows(results):

@@ -4,7 +4,16 @@ from reasoning.rows import marked_row
 
 from reporting.words import change_in_words, environment_in_words, percent, points
 
+
+def breakable(name):
+    """A name as HTML that may break after an underscore, so that a column need not be as wide as the name."""
+    from markupsafe import Markup, escape
+
+    return Markup(escape(name).replace("_", Markup("_<wbr>")))
+
+
 FILTERS = {
+    "breakable": breakable,
     "percent": percent,
     "points": points,
     "change": change_in_words,

@@ -10,7 +10,7 @@ CURVES = {
     "kl": ("KL to the model at the start", "nats per token"),
     "clip_ratio/region_mean": ("clipped tokens", "share"),
     "frac_reward_zero_std": ("groups without signal", "share"),
-    "loss": ("loss", ""),
+    "loss": ("loss", "of its trainer"),
 }
 REWARD = re.compile(r"rewards/(.+)/mean")  # of the reward of that name; a coin's mean shows nothing
 

@@ -1,6 +1,8 @@
 """Numbers in words: phrases, and sentences that claim no more than the intervals support."""
 
+from reasoning.overrides import merged
 from reasoning.statistics import fractional
+from reasoning.supervision import distinct, gives
 
 
 def percent(value):
@@ -70,24 +72,54 @@ def score_in_words(arm):
     return f"{percent(arm['mean'])} ± {percent(arm['sd'])} % over {arm['seeds']} seeds"
 
 
-def verdicts(task, entry, headline):
-    """What a task's results say first: the first arm over its seeds against the base model, and the best other arm.
+def against_base(task, entry, arm, headline):
+    """One sentence that compares an arm over its seeds with the base model; `task` is the task's marked name."""
+    of, base = entry["arms"][arm][headline], entry["policies"]["base"]["metrics"]["scores"][headline]
+    return (
+        f"On {of['n']} problems of {task}, {arm} ({score_in_words(of)}) is {verdict(of)} the base model "
+        f"({percent(base['value'])} %): {change_in_words(of)} points."
+    )
+
+
+def rivals(entry, headline, shown):
+    """`{arm: what it is}` of the arms that the first arm is held to, in the order of what they are.
+
+    These are the arm that it goes on from, the best of the other arms, the best control, and every other that leads it.
+    `shown` is that of results.json.
+    """
+
+    def best(arms):
+        return max(arms, key=lambda arm: entry["arms"][arm][headline]["mean"], default=None)
+
+    leads, found = entry["leads"], {}
+    others = [arm for arm in leads if arm not in (shown["start"], *shown["controls"])]
+    found |= {shown["start"]: "which it goes on from"} if shown["start"] in leads else {}
+    found |= {best(others): "the best of the other arms" if len(others) > 1 else None}
+    found |= {best([arm for arm in leads if arm in shown["controls"]]): "the best of the controls"}
+    found |= {arm: None for arm in leads if arm not in found and verdict(leads[arm][headline]) == "lower than"}
+    return {arm: what for arm, what in found.items() if arm}
+
+
+def verdicts(task, entry, headline, shown):
+    """What a task's results say first: the first arm over its seeds against the base model, and against its rivals.
 
     `task` is its marked name, `entry` its part of results.json. If another arm is better, it is said as plainly.
     """
-    arms = {arm: value[headline] for arm, value in entry["arms"].items()}
-    (first, of_first), base = next(iter(arms.items())), entry["policies"]["base"]["metrics"]["scores"][headline]
-    said = [
-        f"On {of_first['n']} problems of {task}, {first} ({score_in_words(of_first)}) is {verdict(of_first)} the base "
-        f"model ({percent(base['value'])} %): {change_in_words(of_first)} points."
-    ]
-    if entry["leads"]:
-        best = max(entry["leads"], key=lambda arm: arms[arm]["mean"])
-        lead = entry["leads"][best][headline]
+    first = next(iter(entry["arms"]))
+    said = [against_base(task, entry, first, headline)]
+    for arm, what in rivals(entry, headline, shown).items():
+        lead, named = entry["leads"][arm][headline], f"{arm}, {what}" if what else arm
+        score = score_in_words(entry["arms"][arm][headline])
+        said.append(f"{first} is {verdict(lead)} {named} ({score}): {change_in_words(lead)} points.")
+    for mark, of in entry["marked"].items():
+        value, base = of["arms"][first][headline], of["base"][headline]
         said.append(
-            f"{first} is {verdict(lead)} {best}, the best of the other arms ({score_in_words(arms[best])}): "
-            f"{change_in_words(lead)} points."
+            f"On the {value['n']} of these that are {mark}, {first} ({score_in_words(value)}) is {verdict(value)} "
+            f"the base model ({percent(base['value'])} %): {change_in_words(value)} points."
         )
+        if shown["start"] in of["leads"]:
+            lead = of["leads"][shown["start"]][headline]
+            said.append(f"There it is {verdict(lead)} {shown['start']}: {change_in_words(lead)} points.")
     return said
 
 
@@ -111,13 +143,27 @@ def merge_in_words(merge):
     return f"with the adapters of {parts} merged by {merge['method']}{kept}"
 
 
-def rewards_in_words(config, arm):
-    """The rewards of an arm with their weights; None if it is not trained by rewards."""
-    of = (config["arms"] | config["controls"]["arms"])[arm]
-    if "merge_of" in of or (config["train"] | of.get("train", {}))["trainer"] != "grpo":
-        return None
-    weights = config["rewards"] | of.get("rewards", {})
-    return " and ".join(f"{name} (weight {weight:g})" for name, weight in sorted(weights.items()) if weight)
+# What a trainer does, and what a reward that is no quality of a completion is.
+METHODS = {"grpo": "GRPO", "sft": "supervised fine-tuning"}
+COIN = {"random": "a coin toss"}
+
+
+def training_in_words(config, arm):
+    """How an arm is trained, in one phrase: from where, by what, for how long, and on how many problems."""
+    of, task = (config["arms"] | config["controls"]["arms"])[arm], config["tasks"][config["task"]]
+    if "merge_of" in of:
+        return f"not trained: the model at the start {merge_in_words(of['merge_of'])}"
+    train, weights = merged(config["train"], of.get("train", {})), merged(config["rewards"], of.get("rewards", {}))
+    problems, steps, n = train["problems"], train[train["trainer"]]["max_steps"], distinct(task, train)
+    said = f"{METHODS[train['trainer']]} from {train['start'] or 'the base model'}, {steps} steps on "
+    if train["trainer"] == "sft":
+        what = f"{train['teacher']}'s right completions" if train["teacher"] else "worked solutions"
+        what = what if train["teacher"] or gives(task, "solution") else "the answers"
+        return f"{said}{what} of {n} problems" + ", each with another one's answer" * problems["wrong_answers"]
+    rewards = [f"{COIN.get(name, name)} (weight {weight:g})" for name, weight in sorted(weights.items()) if weight]
+    said += f"{n} problems, rewarded by {' and '.join(rewards)}"
+    said += ", each held to another one's answer" * problems["wrong_answers"]
+    return said + ", with some of the prompt's worked examples, drawn at random" * bool(problems["examples"])
 
 
 def beside_published(row):

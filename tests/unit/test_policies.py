@@ -55,18 +55,18 @@ def test_a_task_without_dev_has_none():
 
 
 def test_reading_order():
-    """The base model, the claim's policy, its arm's other seeds by number, then the other arms by name."""
+    """The base model, then the arms in their order, with seeds by number."""
     names = ["sft-seed0", "grpo-seed10", "coin-seed1", "grpo-seed2", "base", "coin-seed0", "grpo-seed1"]
-    assert [*in_order(dict.fromkeys(names), "grpo-seed2")] == [
+    assert [*in_order(dict.fromkeys(names), ["grpo", "sft", "coin"])] == [
         "base",
-        "grpo-seed2",
         "grpo-seed1",
+        "grpo-seed2",
         "grpo-seed10",
+        "sft-seed0",
         "coin-seed0",
         "coin-seed1",
-        "sft-seed0",
     ]
-    assert [*in_order(dict.fromkeys(["coin", "grpo"]), "grpo-seed2")] == ["grpo", "coin"]
+    assert [*in_order(dict.fromkeys(["coin", "grpo"]), ["grpo", "coin"])] == ["grpo", "coin"]
 
 
 def test_policies_of_all_tasks_once():

@@ -8,6 +8,7 @@ import pytest
 from answers import number as a_number
 from reasoning.comparison import compare
 from reasoning.contamination import verbatim
+from reasoning.order import shown
 from reasoning.policies import trained_policies
 from reasoning.protocol import MEASURED, protocol, protocol_hash
 from reasoning.results import gather
@@ -109,6 +110,7 @@ def record(tmp_path):
         results = gather(metrics, comparisons, merges, {"t": probe}, here, dict.fromkeys(policies, HERE), {}, {}, {})
         told = told_to_arms(CONFIG, bool(scope))
         results |= {"run": "r", "headline": "strict", "policy": "grpo-seed0", "told": told}
+        results["shown"] = shown(CONFIG, bool(scope))
         for policy in policies:
             write_json(folder / "compare/t" / f"{policy}.json", comparisons["t", policy])
             write_json(folder / "merge" / f"{policy}.json", merges[policy])

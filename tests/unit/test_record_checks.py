@@ -155,7 +155,7 @@ def test_problems_of_the_published_run_are_made_again(tmp_path):
 
 def test_a_number_of_two_scopes_counts_once():
     metrics = {"n": 2, "scores": {"strict": {"value": 0.5}}, "protocol": {"seed": 1}, "environment": {}}
-    entry = {"verbatim": {"n": 3}, "arms": {"a": {"mean": 0.5}}, "leads": {}}
+    entry = {"verbatim": {"n": 3}, "arms": {"a": {"mean": 0.5}}, "leads": {}, "marked": {}}
     results = {"tasks": {"t": entry | {"policies": {"base": {"metrics": metrics, "comparison": None}}}}}
     scopes = [*recomputed_numbers(results, ""), *recomputed_numbers(results, "controls")]
     assert len(set(scopes)) == 2 + 1 + 2  # metrics, probe, and an arm's mean over the seeds of each scope

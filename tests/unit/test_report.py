@@ -24,7 +24,7 @@ from reporting.words import (
     claim_over_seeds,
     claims_over_seeds,
     measure,
-    rewards_in_words,
+    training_in_words,
     verdicts,
 )
 from stage.files import write_json
@@ -62,7 +62,8 @@ def results(subset, protocols=None, baselines=None, published=None, **controls):
     trainings = {policy: HERE for _, policy in comparisons}
     value = gather(metrics, comparisons, merges, probes, found, trainings, baselines or {}, published or {}, {})
     told = dict.fromkeys(value["tasks"]["gsm8k"]["arms"], {"solutions": 3, "answers": 4})
-    return value | {"headline": "strict", "policy": "grpo-seed0", "told": told}
+    shown = {"tasks": ["gsm8k"], "arms": [*told], "controls": [arm for arm in told if arm == "coin"], "start": None}
+    return value | {"headline": "strict", "policy": "grpo-seed0", "told": told, "shown": shown}
 
 
 def test_table():
@@ -119,13 +120,11 @@ def test_leads():
     lead = entry["leads"]["random_reward"]["strict"]
     assert lead["difference"] == 0.5 and 0 < lead["low"] < 0.5 < lead["high"]
     assert "gsm8k, lead of grpo over random_reward: +50.0 [" in plain_text(value)
-    said = verdicts("gsm8k", entry, "strict")
+    said = verdicts("gsm8k", entry, "strict", value["shown"])
     assert said[0].startswith(
         "On 20 problems of gsm8k, grpo (75.0 % with one seed) is higher than the base model (0.0 %)"
     )
-    assert said[1].startswith(
-        "grpo is higher than random_reward, the best of the other arms (25.0 % with one seed): +50"
-    )
+    assert said[1].startswith("grpo is higher than random_reward (25.0 % with one seed): +50") and len(said) == 2
     said = claims_over_seeds(entry["arms"], entry["leads"], "strict")
     assert said[0].startswith("grpo over 1 seed is higher than the base model: +75.0 [")
     assert said[2].startswith("grpo over 1 seed is higher than random_reward over 1 seed: +50.0 [")
@@ -182,15 +181,32 @@ def test_every_reward_is_drawn():
     assert svg(FIGURES["curves"](results(subset=False), {"grpo-seed0": history})).startswith("<svg")
 
 
-def test_rewards_in_words():
+def test_trainings_in_words():
     config = yaml.safe_load(Path("config/config.yaml").read_text())
-    config["rewards"] |= {"mine.py:brevity": 0.25}
-    config["arms"] |= {"sft": {"train": {"trainer": "sft"}}, "both": {"merge_of": {}}}
-    config["arms"]["none"] = {"rewards": {"steps": 0.0}}
-    said = {arm: rewards_in_words(config, arm) for arm in ("grpo", "none", "sft", "both")}
-    assert said["grpo"] == "accuracy (weight 1) and mine.py:brevity (weight 0.25) and steps (weight 0.5)"
-    assert said["none"] == "accuracy (weight 1) and mine.py:brevity (weight 0.25)"
-    assert said["sft"] is said["both"] is None
+    config["rewards"] = {"accuracy": 1.0, "format": 0.0, "steps": 0.0, "mine.py:brevity": 0.25}
+    merge_of = {"adapters": {"grpo": 0.5, "sft": 0.5}, "method": "linear"}
+    on = {"start": "sft", "problems": {"skip": 48, "wrong_answers": True, "examples": {"least": 1}}}
+    config["arms"] = {
+        "grpo": {"train": {"grpo": {"max_steps": 5}}},
+        "sft": {"train": {"trainer": "sft", "problems": {"limit": 48}, "sft": {"max_steps": 9}}},
+        "rft": {"train": {"trainer": "sft", "teacher": "base", "problems": {"limit": 48}, "sft": {"max_steps": 9}}},
+        "both": {"merge_of": merge_of},
+        "wrong": {"train": on | {"grpo": {"max_steps": 4}}},
+    }
+    config["controls"]["arms"] = {"coin": {"rewards": {"accuracy": 0.0, "mine.py:brevity": 0.0, "random": 1.0}}}
+    said = {arm: training_in_words(config, arm) for arm in (*config["arms"], "coin")}
+    by = "rewarded by accuracy (weight 1) and mine.py:brevity (weight 0.25)"
+    assert said["grpo"] == f"GRPO from the base model, 5 steps on 30 problems, {by}"
+    assert said["sft"] == "supervised fine-tuning from the base model, 9 steps on worked solutions of 48 problems"
+    assert (
+        said["rft"] == "supervised fine-tuning from the base model, 9 steps on base's right completions of 48 problems"
+    )
+    assert said["both"].startswith("not trained: the model at the start with the adapters of grpo (weight 0.5) and sft")
+    assert said["wrong"] == (
+        f"GRPO from sft, 4 steps on 24 problems, {by}, each held to another one's answer, with some of the prompt's "
+        "worked examples, drawn at random"
+    )
+    assert said["coin"].endswith("24 steps on 144 problems, rewarded by a coin toss (weight 1)")
 
 
 @pytest.mark.parametrize(("outcomes", "called"), [([True, False], "exact match"), ([0.5, 1.0], "mean score")])
@@ -205,16 +221,17 @@ def test_bibtex():
 
 
 def test_reading_order(tmp_path):
-    """JSON's keys are sorted; the reading order is base, the claim's arm, then the others."""
+    """JSON's keys are sorted; the reading order is that of `shown`, by seed in each arm."""
     value = results(subset=False)
+    value["shown"]["arms"] = ["grpo", "zeta", "alpha"]
     (entry,) = value["tasks"].values()
     for policy in ("alpha-seed0", "grpo-seed1", "zeta-seed0"):
         entry["policies"][policy] = entry["policies"]["grpo-seed0"]
     entry["arms"] |= {"alpha": entry["arms"]["grpo"], "zeta": entry["arms"]["grpo"]}
     write_json(tmp_path / "results.json", value)
     (read,) = read_results(tmp_path / "results.json")["tasks"].values()
-    assert list(read["policies"]) == ["base", "grpo-seed0", "grpo-seed1", "alpha-seed0", "zeta-seed0"]
-    assert list(read["arms"]) == ["grpo", "alpha", "zeta"]
+    assert list(read["policies"]) == ["base", "grpo-seed0", "grpo-seed1", "zeta-seed0", "alpha-seed0"]
+    assert list(read["arms"]) == ["grpo", "zeta", "alpha"]
 
 
 VENDOR = {"score": 0.5, "source": "the vendor's card, 8 worked examples"}
@@ -261,13 +278,14 @@ def test_several_tasks_have_a_table_of_their_own():
         and "what a smaller limit would have scored" in written()
     )
     config["rewards"]["mine.py:brevity"] = 0.2
-    assert "grpo was rewarded by accuracy (weight 1) and mine.py:brevity (weight 0.2) and steps" in written()
+    said = "24 steps on 144 problems, rewarded by accuracy (weight 1) and mine.py:brevity (weight 0.2) and steps"
+    assert f"<b>grpo</b>: GRPO from the base model, {said}" in written()
     for of in (value, config):
         of["tasks"]["svamp"] = copy.deepcopy(of["tasks"]["gsm8k"])
     for task, p in (("gsm8k", 0.01), ("svamp", 0.04)):
         value["tasks"][task]["policies"]["grpo-seed0"]["comparison"]["extractors"]["strict"]["p"] = p
     adjust(value["tasks"])
-    table = written().partition("Every policy</summary>")[2].partition("</table>")[0]
+    table = written().partition("Every policy on every task</summary>")[2].partition("</table>")[0]
     assert re.findall(r"<td>(0.0\d)</td><td>(0.0\d)</td></tr>", table) == [("0.01", "0.02"), ("0.04", "0.04")]
 
 

@@ -41,6 +41,11 @@ def told_to_arms(scope=""):
     return {arm: told(config["tasks"][config["task"]], sections, arm) for arm in arms}
 
 
+def shown(scope=""):
+    """What tables and pages of a scope show, in this order."""
+    return definitions("scripts/reasoning/order.py")["shown"](config, controls=bool(scope))
+
+
 def policies_on(task, scope=""):
     """The policies of a scope that are evaluated on a task, without the base model."""
     return definitions("scripts/reasoning/policies.py")["policies_on"](config, task, controls=bool(scope))

@@ -180,6 +180,7 @@ rule publish:
         modules=modules("publish"),
         template=packaged("workflow/report/report.html.j2"),
         citation=packaged("CITATION.cff"),
+        plan=[config["plan"]] if config["plan"] else [],
         results="<results>/results.json",
         report="<results>/report.html",
         controls="<results>/controls/results.json",
@@ -206,6 +207,7 @@ rule publish:
             --configfiles {params.configfiles:q} \
             --template {input.template:q} \
             --citation {input.citation:q} \
+            --plan {input.plan:q} \
             --results {input.results:q} \
             --logs "$(dirname {log:q})" \
             --record "$(dirname {output.record:q})" \

@@ -41,6 +41,7 @@ rule tabulate_results:
         policy=trained_policies()[0],
         headline=config["headline"],
         told=lambda wildcards: argument(told_to_arms(wildcards.scope)),
+        shown=lambda wildcards: argument(shown(wildcards.scope)),
     message:
         "Tabulate the results"
     shell:
@@ -50,6 +51,7 @@ rule tabulate_results:
             --policy {params.policy} \
             --headline {params.headline} \
             --told {params.told:q} \
+            --shown {params.shown:q} \
             --metrics {params.metrics:q} \
             --samples {params.samples:q} \
             --comparisons {params.comparisons:q} \
