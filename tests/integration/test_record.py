@@ -34,7 +34,7 @@ def test_controls(published):
     arms = results["tasks"]["word_problems"]["arms"]
     assert arms.keys() == {"grpo", "random_reward", "format_only"}
     page = (published.folder / "results/tiny/controls/report.html").read_text()
-    assert "the best of the other arms" in page and page.index("<h2>Arms</h2>") < page.index("<h2>Training</h2>")
+    assert "the best of the controls" in page and page.index("<h2>Arms</h2>") < page.index("<h2>Training</h2>")
 
 
 def test_record(published):
