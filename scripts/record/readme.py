@@ -14,7 +14,7 @@ from stage.files import read_json, read_text
 
 from record.attestations import addresses, read, unchecked
 from record.compared import near
-from record.layout import read_samples
+from record.layout import SCOPES, read_samples
 
 BLOCK = re.compile(r"(<!-- numbers: .* -->\n).*(<!-- end of numbers -->)", re.DOTALL)
 
@@ -25,9 +25,9 @@ def scores_of(record):
     `{task: {n, base, measure, arms, leads, seeds}}` of the task that it is about: the base model's score and what it is
     called, arms and leads as in results.json, and each seed's score by arm.
     """
-    config = read_json(record / "config.json")
-    config = {"arm": arm_of(read_json(record / "results.json")["policy"])} | config  # an earlier format has none
-    headline, order = config["headline"], shown(config, controls=True)
+    config, results = read_json(record / "config.json"), read_json(record / SCOPES[-1] / "results.json")
+    of_earlier = {"arm": arm_of(results["policy"])} | config  # a format without an arm, and without an order
+    headline, order = config["headline"], results.get("shown") or shown(of_earlier, controls=True)
     task = order["tasks"][0]
     found = dict.fromkeys(path.name for path in (record / "eval" / task).iterdir())
     samples = {policy: read_samples(record, task, policy) for policy in in_order(found, order["arms"])}

@@ -63,12 +63,18 @@ def told_to_arms(config, controls):
     return {arm: told(config["tasks"][config["task"]], sections, arm) for arm in of_scope}
 
 
+def in_any_order(shown):
+    """What is shown as far as a config with sorted keys says it: the first task and arm, and all others."""
+    firsts = {key: [shown[key][0], *sorted(shown[key])] for key in ("tasks", "arms")}
+    return shown | firsts | {"controls": sorted(shown["controls"])}
+
+
 def by_config(config, scope, results):
     """What a record's config says of `results` in one scope, and what they are, as two values to compare."""
     policies = trained_policies(config, controls=bool(scope.name))
     expected = {"run": config["run"], "headline": config["headline"], "policy": policies[0], "tasks": {}}
     expected["told"] = told_to_arms(config, bool(scope.name))
-    expected["shown"] = shown(config, bool(scope.name))
+    expected["shown"] = in_any_order(shown(config, bool(scope.name)))
     trained_on = config["evaluate_on"]
     for task in measured_tasks(config):
         prompt, settings = of_task(config, "prompt", task), of_task(config, "eval", task)
@@ -79,7 +85,7 @@ def by_config(config, scope, results):
             policy: {"n": n, "subset": subset, "protocol": measured}
             for policy in ["base", *(policies_on(config, task, bool(scope.name)) if task in trained_on else [])]
         }
-    found = {key: results[key] for key in STATED_OF_RUN}
+    found = {key: results[key] for key in STATED_OF_RUN} | {"shown": in_any_order(results["shown"])}
     alone = {task: {"base": entry} for task, entry in results.get("baselines", {}).items()}
     found["tasks"] = {
         task: {
