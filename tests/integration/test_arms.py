@@ -58,7 +58,7 @@ def test_a_cold_start(arms):
     config = json.loads((arms.folder / "results/tiny/adapters/sft_grpo-seed0/adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == "models/cold-seed0"
     card = (arms.folder / "results/tiny/hub/sft_grpo-seed0/README.md").read_text()
-    assert "Arm cold of this run, trained with GRPO on" in card
+    assert "by way of arm cold, trained with GRPO on" in card
     card = (arms.folder / "results/tiny/hub/cold-seed0/README.md").read_text()
     assert "trained with supervised fine-tuning on" in card and "- sft" in card
 
