@@ -98,10 +98,9 @@ def check_copies(record, made_at, plan):
     """The record's copies of rules, templates, citation and `plan` that are not the commit's, one line each."""
     copies = {path for path in (record / "workflow").rglob("*") if path.is_file()} | {record / "CITATION.cff"}
     kept = {path.relative_to(record).as_posix(): path for path in copies}
-    kept |= {posixpath.normpath(plan): record / PLAN} if plan and (record / PLAN).exists() else {}
-    chosen = ["workflow", "CITATION.cff", *([plan] if plan else [])]
-    stored = git("ls-tree", "-r", "--name-only", "-z", made_at, "--", *chosen)
-    names = set(stored.decode().split("\0")) - {""}
+    kept |= {plan: record / PLAN} if plan and (record / PLAN).exists() else {}
+    stored = git("ls-tree", "-r", "--name-only", "-z", made_at, "--", "workflow", "CITATION.cff")
+    names = set(stored.decode().split("\0")) - {""} | ({plan} if plan else set())
     alone = [f"{name}: the record or commit {made_at} does not have it" for name in sorted(names ^ kept.keys())]
     return alone + [
         f"{name}: not the file of commit {made_at}"

@@ -180,7 +180,7 @@ rule publish:
         modules=modules("publish"),
         template=packaged("workflow/report/report.html.j2"),
         citation=packaged("CITATION.cff"),
-        plan=[config["plan"]] if config["plan"] else [],
+        plan=[flag(config["plan"], PATH_MODIFIER_FLAG)] if config["plan"] else [],
         results="<results>/results.json",
         report="<results>/report.html",
         controls="<results>/controls/results.json",
