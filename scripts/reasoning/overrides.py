@@ -15,7 +15,7 @@ def with_arms_of(overlay, config):
 
     The claims are then about the first of its arms, unless it names another as `arm`.
     """
-    arms, controls = overlay.get("arms"), config["controls"]
+    arms, controls = overlay.get("arms"), config.get("controls", {})
     if not (isinstance(arms, dict) and isinstance(controls, dict)):
         return config  # an overlay without arms, or something that the schema refuses
     controls = controls | {"arms": overlay.get("controls", {}).get("arms", {})}

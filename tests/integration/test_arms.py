@@ -32,7 +32,7 @@ def arms(tmp_path_factory, tiny_model):
         "only": {"arms": ["grpo"]},
     }
     checkout.settings["evaluate_on"] = ["word_problems", "other_prompt"]
-    checkout.settings |= {"arms": ARMS, "teachers": {"n": 16}, "prompt": prompt, "controls": controls}
+    checkout.settings |= {"arms": ARMS, "arm": "grpo", "teachers": {"n": 16}, "prompt": prompt, "controls": controls}
     checkout.write()
     for record in (checkout.folder / "results/published").glob("*/"):  # of commits that this history does not have
         shutil.rmtree(record)

@@ -252,7 +252,7 @@ def drawing(record):
 
 
 def record_page(record):
-    edit_text(record / "record.html", "smallest detectable change", "detectable change")
+    edit_text(record / "record.html", "Reproduce these numbers", "These numbers")
 
 
 def figure(record):

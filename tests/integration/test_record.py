@@ -292,7 +292,7 @@ def test_a_record_grows(record, tmp_path):
     record.write()
     code, output = script(record, "restore", RECORD, "--extend")
     assert code == 0 and record.planned("--", "controls") == {}, output
-    record.write(controls={"seeds": [0, 1]})
+    record.write(controls=record.settings["controls"] | {"seeds": [0, 1]})
     planned = record.planned("--", "publish")
     assert planned["train"] == planned["evaluate"] == 3 and "download_model" not in planned, planned
     process = record.snakemake("--", "publish")

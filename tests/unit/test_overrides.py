@@ -62,3 +62,5 @@ def test_arms_of_an_overlay():
     overlay = own | {"arm": "b", "controls": {"arms": {"format": {}}, "seeds": [1]}}
     assert with_arms_of(overlay, merged(default, overlay)) == default | overlay
     assert with_arms_of({"arms": 3}, default | {"arms": 3}) == default | {"arms": 3}
+    assert with_arms_of({}, {"run": "mine"}) == {"run": "mine"}  # of a module, before the defaults are added
+    assert with_arms_of(own, {}) == own | {"arm": "c", "controls": {"arms": {}}}

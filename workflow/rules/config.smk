@@ -90,11 +90,13 @@ def found_file(key, path, needed):
     if found is None:
         raise WorkflowError(f"config: {key}: there is no file {path} beside the config file")
     try:
-        symbols = symtable.symtable(Path(found).read_bytes(), os.path.basename(found), "exec").get_symbols()
+        text = Path(found).read_bytes()
+        symbols = symtable.symtable(text, os.path.basename(found), "exec").get_symbols()
     except (SyntaxError, ValueError) as error:
         raise WorkflowError(f"config: {key}: {found}: {error}: correct the file")
     there = {symbol.get_name() for symbol in symbols if symbol.is_assigned() or symbol.is_imported()}
-    if missing := [names for names in needed if not there & {*names}]:
+    missing = [names for names in needed if not there & {*names}]
+    if missing and b"import *" not in text:  # which may define anything
         raise WorkflowError(f"config: {key}: {found} does not define {' or '.join(missing[0])}: add it")
     return found
 
