@@ -17,8 +17,9 @@ def main(args):
     modules, guesses = json.loads(args.modules), {}
     samples = {(p.parent.parent.name, p.parent.name): read_jsonl(p) for p in args.samples}
     for path in args.training:
-        task = path.parent.name
-        guesses[task] = guessed(read_jsonl(path), samples[task, "base"], load({"module": modules[task]}).answer)
+        task, there = path.parent.name, path.stat().st_size  # a task for evaluation alone has no training problems
+        training = read_jsonl(path) if there else []
+        guesses[task] = guessed(training, samples[task, "base"], load({"module": modules[task]}).answer)
     results = gather(
         metrics={(p.parent.parent.name, p.parent.name): read_json(p) for p in args.metrics},
         comparisons={(p.parent.name, p.stem): read_json(p) for p in args.comparisons},
