@@ -12,10 +12,12 @@ from reasoning.scoring import ABOUT, judge_again, summarise
 from reasoning.supervision import told
 from reporting.latex import latex_table, macros
 from reporting.table import csv_text, plain_text
+from stage.environment import versions
 from stage.files import read_json, read_text
 from tasks import described_module, load
 
 from record.compared import mismatches
+from record.earlier import NOT_RECOMPUTED
 from record.layout import SCOPES, read_samples
 from record.repository import merge_of, section_of
 
@@ -99,7 +101,13 @@ def by_config(config, scope, results):
 
 
 def check(record, config, results):
-    """`(wrong, said)`: where numbers do not follow from completions, and how many were recomputed."""
+    """`(wrong, said)`: where numbers do not follow from completions, and how many were recomputed.
+
+    Without a package that judges the answers none is, and this is said.
+    """
+    packages = {name for task in measured_tasks(config) for name in load(config["tasks"][task]).packages}
+    if absent := sorted(name for name, version in versions(packages).items() if version is None):
+        return [], [f"{NOT_RECOMPUTED}: {', '.join(absent)} judges its answers, and is not installed here"]
     wrong, counted = [], set()
     for scope in SCOPES:
         wrong += recompute(record, config, scope)
