@@ -87,9 +87,8 @@ def test_its_numbers_have_their_own_address_and_protocol(two):
     assert all(json.loads(line)["completion"].startswith("So: ") for line in samples)
 
 
-@pytest.fixture
-def exam(checkout):
-    """A checkout with a task that has a test split only, beside the one that it trains on."""
+def with_exam(checkout):
+    """The checkout with a task that has a test split only, beside the one that it trains on."""
     (checkout.folder / "exam").mkdir()
     problem = {"question": "Ann has 2 hats. She buys 3. How many has she?", "answer": "2 + 3 = <<2+3=5>>5\n#### 5"}
     (checkout.folder / "exam/test.jsonl").write_text(json.dumps(problem) + "\n")
@@ -99,11 +98,25 @@ def exam(checkout):
     return checkout
 
 
+@pytest.fixture
+def exam(checkout):
+    return with_exam(checkout)
+
+
 def test_a_task_for_evaluation_alone(exam):
     process = exam.snakemake("--", "results/tiny/eval/exam/base/metrics.json")
     assert process.returncode == 0, process.stdout + process.stderr
     assert json.loads((exam.folder / "results/tiny/eval/exam/base/metrics.json").read_text())["n"] == 1
     assert (exam.folder / "results/tiny/data/exam/train.jsonl").read_text() == ""
+
+
+def test_its_scores_are_in_the_table(rerun):
+    """A table has it beside the run's own task, without a guess from training problems."""
+    process = with_exam(rerun).snakemake("--", "results/tiny/report.html")
+    assert process.returncode == 0, process.stdout + process.stderr
+    results = json.loads((rerun.folder / "results/tiny/results.json").read_text())
+    assert results["shown"]["tasks"] == ["word_problems", "exam"]
+    assert results["tasks"]["exam"]["guess"] is None and results["tasks"]["word_problems"]["guess"]
 
 
 @pytest.mark.parametrize(
