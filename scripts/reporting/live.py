@@ -36,10 +36,10 @@ def completions(results, policy):
 
 def live_page(template, results, seconds):
     """The page as HTML, which a browser loads again every so many seconds."""
-    from reporting.figures import curves, svg
+    from reporting.figures import curves, of_arms, svg
 
     rows = logged(results)
-    figure = svg(curves(None, rows)) if rows else None
+    figure = svg(curves({"shown": {"arms": [*of_arms(rows)]}}, rows)) if rows else None
     return fill(
         template,
         run=results.name,
