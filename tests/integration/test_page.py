@@ -39,12 +39,17 @@ def test_page(published, browser, tmp_path, name, width):
     assert [url for url in requests if not url.startswith("data:")] == [path.as_uri()]
     assert messages == []
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
+    if "tiny" in name:
+        assert page.evaluate(CUT) == [], "a table has to be scrolled sideways"
     assert page.locator("svg").count() == len([*(path.parent / "figures").glob("*.pdf")]) >= 3
     page.emulate_media(media="print")
     assert page.pdf()[:4] == b"%PDF"
     page.close()
 
 
+# The first cells of tables that are not folded and are wider than their place.
+CUT = """[...document.querySelectorAll(".wide")].filter(e => !e.closest("details:not([open])") && e.scrollWidth > e.clientWidth + 1)
+    .map(e => e.querySelector("th, td").textContent)"""
 HOSTILE = "</pre><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}\x00<a href='javascript:alert(3)'>"
 
 

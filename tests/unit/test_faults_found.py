@@ -42,6 +42,15 @@ def test_each_fault(text, found):
     assert fault(judged(text), EXAMPLES) == found
 
 
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [("Ann has 4 hats and gets 5.", "arithmetic"), ("Ann has 3 hats.", "copied"), (None, "copied")],
+)
+def test_a_step_of_the_questions_own_numbers_is_no_copy(question, found):
+    text = "4 + 5 = 9\n9 + 7 = 17\n#### 18"
+    assert fault(judged(text) | {"question": question}, EXAMPLES) == found
+
+
 def test_the_token_limit_comes_first():
     assert fault(judged("3 * 4 = 12\n12 + ", truncated=True), EXAMPLES) == "truncated"
 
