@@ -48,7 +48,8 @@ def test_page(published, browser, tmp_path, name, width):
 
 
 # The first cells of tables that are not folded and are wider than their place.
-CUT = """[...document.querySelectorAll(".wide")].filter(e => !e.closest("details:not([open])") && e.scrollWidth > e.clientWidth + 1)
+CUT = """[...document.querySelectorAll(".wide")]
+    .filter(e => !e.closest("details:not([open])") && e.scrollWidth > e.clientWidth + 1)
     .map(e => e.querySelector("th, td").textContent)"""
 HOSTILE = "</pre><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}\x00<a href='javascript:alert(3)'>"
 
