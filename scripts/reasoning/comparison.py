@@ -41,15 +41,8 @@ def compare(base, policy, prompt):
 
 
 def compare_over_seeds(before, after):
-    """`{extractor: over_seeds}` for two lists, each with one list of samples per seed.
-
-    With one seed on each side the interval is that of the pair, and so it is if nothing varies, over seeds or problems:
-    Student's would have no width.
-    """
-    found = {}
-    for name in extractors_in_order(before[0][0]["correct"]):
-        sides = [[outcomes(samples, name) for samples in side] for side in (before, after)]
-        found[name] = over_seeds(*sides)
-        if max(map(len, sides)) == 1 or found[name]["low"] == found[name]["high"]:
-            found[name] |= {end: paired(sides[0][0], sides[1][0])[end] for end in ("low", "high")}
-    return found
+    """`{extractor: over_seeds}` for two lists, each with one list of samples per seed."""
+    return {
+        name: over_seeds(*([outcomes(samples, name) for samples in side] for side in (before, after)))
+        for name in extractors_in_order(before[0][0]["correct"])
+    }

@@ -126,20 +126,24 @@ def over_seeds(before, after):
 
     `before` and `after` hold one list of booleans per seed; the base model is a single list. Returns the number of
     seeds, the mean and standard deviation of their scores (None for one seed), and the mean difference with its 95 %
-    interval for other seeds and other problems.
+    interval for other seeds and other problems. With one seed on each side the interval is that of the pair, and so it
+    is if nothing varies, over seeds or problems: Student's would have no width.
     """
     import numpy
 
+    pair = before[0], after[0]
     before, after = (numpy.array(side, dtype=float) for side in (before, after))
     difference, half = float(after.mean() - before.mean()), half_interval(before, after)
+    ends = {"low": max(difference - half, -1.0), "high": min(difference + half, 1.0)}
+    if not half or len(before) == len(after) == 1:
+        ends = {end: value for end, value in paired(*pair).items() if end in ends}
     return {
         "seeds": len(after),
         "n": after.shape[1],
         "mean": float(after.mean()),
         "sd": float(after.mean(1).std(ddof=1)) if len(after) > 1 else None,
         "difference": difference,
-        "low": max(difference - half, -1.0),
-        "high": min(difference + half, 1.0),
+        **ends,
     }
 
 

@@ -11,6 +11,7 @@ from reasoning.statistics import (
     interval_of_changes,
     interval_of_scores,
     mean_interval,
+    mean_over_seeds,
     new_training,
     over_seeds,
     paired,
@@ -177,9 +178,9 @@ def test_equal_changes_are_no_certainty():
 
 
 def test_two_problems_are_enough_for_an_interval():
-    result = over_seeds([[False, False]], [[True, False]])
+    result = over_seeds([[False, False]], [[True, False], [True, False]])
     assert (result["low"], result["high"]) == (-1.0, 1.0)  # 0.5 ± 12.7 · 0.5
-    result = over_seeds([[0.0, 0.0]], [[0.01, 0.03]])
+    result = over_seeds([[0.0, 0.0]], [[0.01, 0.03], [0.01, 0.03]])
     assert interval(result) == (0.02 - 12.7062047 * 0.01, 0.02 + 12.7062047 * 0.01)
 
 
@@ -234,10 +235,11 @@ def test_over_seeds():
     assert alone["low"] == pytest.approx(paired(before, after[1])["low"], abs=0.03)
 
 
-def test_over_one_seed_is_students_t_over_problems():
+def test_over_one_seed_is_the_pair():
     before, after = [False] * 20 + [True] * 20, [True] * 15 + [False] * 5 + [True] * 18 + [False] * 2
-    expected = ttest_1samp(numpy.subtract(after, before, dtype=float), 0).confidence_interval()
-    assert interval(over_seeds([before], [after])) == tuple(expected)
+    assert interval(over_seeds([before], [after])) == tango(15, 2, 40)
+    scores = [0.25] * 20 + [0.5] * 20
+    assert interval(over_seeds([[0.0] * 40], [scores])) == interval_of_changes(scores)
 
 
 def test_seeds_alone_are_students_t_over_seeds():
@@ -285,9 +287,12 @@ def test_interval_over_seeds_covers():
 
 
 def test_over_seeds_without_change():
+    """What never varies still has the width of one pair."""
     same = [True, False, True, False]
     result = over_seeds([same], [same, same])
-    assert (result["difference"], result["low"], result["high"], result["sd"]) == (0.0, 0.0, 0.0, 0.0)
+    assert (result["difference"], result["sd"]) == (0.0, 0.0) and interval(result) == tango(0, 0, 4)
+    never = mean_over_seeds([[False] * 30] * 3)
+    assert never["value"] == never["low"] == 0.0 and never["high"] == tango(0, 0, 30)[1] > 0.1
 
 
 def test_quantiles():
