@@ -3,7 +3,7 @@
     .venv/bin/python -m venv .venv/lm_eval
     echo "$PWD"/.venv/lib/python3*/site-packages > .venv/lm_eval/lib/python3*/site-packages/shared.pth
     .venv/lm_eval/bin/pip install lm-eval==0.4.13
-    python bench/lm_eval_parity.py --run smollm2-135m-cpu --task word_problems
+    python bench/lm_eval_parity.py --run smollm2-135m-words --task word_problems
 
 It batches problems differently, which changes the last bits of the logits. Disagreements are printed in full.
 """
@@ -62,7 +62,7 @@ def main(args):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", default="smollm2-135m-cpu", help="a run whose base model has been evaluated")
+    parser.add_argument("--run", default="smollm2-135m-words", help="a run whose base model has been evaluated")
     parser.add_argument("--task", default="word_problems")
     parser.add_argument("--limit", type=int, default=60, help="number of problems")
     parser.add_argument("--batch-size", type=int, default=1)

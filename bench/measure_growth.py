@@ -30,7 +30,7 @@ def completions(count, config):
     given = config.get("train", {}).get("grpo", {})
     each = given.get("per_device_train_batch_size", 24) // given.get("num_generations", 8) or 1
     grpo = {"num_generations": count, "per_device_train_batch_size": each * count, "max_steps": 4}
-    return {"train": {"grpo": grpo}}, "adapters/grpo-seed0"
+    return {"arms": {"grpo": {}}, "train": {"grpo": grpo}}, "adapters/grpo-seed0"
 
 
 def seeds(count, config):

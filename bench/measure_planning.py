@@ -56,13 +56,14 @@ def overlay(folder, **settings):
 def planning(folder, policies):
     """Seconds to plan a sweep of so many policies, with two seeds."""
     rates = {f"v{i}": {"train": {"grpo": {"learning_rate": 1e-4 + 1e-6 * i}}} for i in range(policies // 2)}
-    given = overlay(folder, seeds=[0, 1], sweep={"rate": rates})
+    given = overlay(folder, seeds=[0, 1], arms={"grpo": {}}, sweep={"rate": rates})
     return median(folder, "--dry-run", "--quiet", "all", *given, "--", "sweep")
 
 
 def nothing_to_do(folder, policies):
     """Seconds of a call on a finished run of so many policies."""
-    given = overlay(folder, seeds=[*range(policies)], keep={"merged_models": True}, model={"disk_gb": 0.001})
+    own = {"keep": {"merged_models": True}, "model": {"disk_gb": 0.001}, "arms": {"grpo": {}}}
+    given = overlay(folder, seeds=[*range(policies)], **own)
     _, listing = call(folder, "--summary", "--workflow-profile", "none", *given, "--", "all")
     for line in listing.splitlines():
         path = folder / line.partition("\t")[0]

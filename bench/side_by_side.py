@@ -1,6 +1,6 @@
 """This workflow beside the tools that it stands for, in one call, on one machine: medians and ratios.
 
-    python bench/side_by_side.py [--run smollm2-135m-cpu] >side_by_side.json     # about an hour on two quiet cores
+    python bench/side_by_side.py [--run smollm2-135m-words] >side_by_side.json     # about an hour on two quiet cores
     python bench/side_by_side.py --table side_by_side.json                       # the same as a table in Markdown
 
 Reads a finished run. A GRPO step here and by TRL's GRPOTrainer as its examples make it, with the same model, prompts,
@@ -266,7 +266,7 @@ def main(args):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", default="smollm2-135m-cpu", help="a finished run")
+    parser.add_argument("--run", default="smollm2-135m-words", help="a finished run")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure")
     parser.add_argument("--steps", type=int, default=3, help="steps of each trainer")
     parser.add_argument("--limit", type=int, default=100, help="problems of each evaluation")

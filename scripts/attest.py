@@ -1,6 +1,6 @@
 """Write a signed statement that this machine's run did, or did not, reproduce a published record.
 
-    python scripts/attest.py results/published/smollm2-135m-cpu --key ~/.ssh/id_ed25519
+    python scripts/attest.py results/published/smollm2-135m-words --key ~/.ssh/id_ed25519
 
 It goes to attestations/<run>/, and names the record, the verdict on every score, the machine and its packages.
 `scripts/update_readme.py` counts it in README, if that shows the record. Send all as a pull request: `verify` reads it.

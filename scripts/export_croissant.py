@@ -1,6 +1,6 @@
 """Describe a task's formatted problems in Croissant 1.0, the metadata format that dataset search and loaders read.
 
-    snakemake --cores 1 results/smollm2-135m-cpu/croissant/word_problems.json
+    snakemake --cores 1 results/smollm2-135m-words/croissant/word_problems.json
 
 Format: https://docs.mlcommons.org/croissant/docs/croissant-spec.html. File paths are relative to the description.
 """

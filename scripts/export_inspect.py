@@ -1,8 +1,8 @@
 """Write the evaluation as a task of the AI Security Institute's inspect-ai: same problems, prompts, decoding, judge.
 
-    snakemake --cores 1 results/smollm2-135m-cpu/inspect/word_problems.py
-    inspect eval results/smollm2-135m-cpu/inspect/word_problems.py --model hf/base \\
-        -M model_path=results/smollm2-135m-cpu/models/base -M do_sample=false
+    snakemake --cores 1 results/smollm2-135m-words/inspect/word_problems.py
+    inspect eval results/smollm2-135m-words/inspect/word_problems.py --model hf/base \\
+        -M model_path=results/smollm2-135m-words/models/base -M do_sample=false
 
 It needs inspect-ai and math-verify; a task that samples is run without the last option. The task reads its problems,
 and judges by all extractors with this package's own code, both at paths relative to its file. A prefill is given as the

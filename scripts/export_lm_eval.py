@@ -1,8 +1,8 @@
 """Write the evaluation as a task of EleutherAI's lm-evaluation-harness: same problems, prompt, decoding and extractors.
 
-    snakemake --cores 1 results/smollm2-135m-cpu/lm_eval/word_problems.yaml
-    lm_eval --model hf --model_args pretrained=results/smollm2-135m-cpu/models/base,dtype=float32 \\
-        --include_path results/smollm2-135m-cpu/lm_eval --tasks word_problems --apply_chat_template --log_samples
+    snakemake --cores 1 results/smollm2-135m-words/lm_eval/word_problems.yaml
+    lm_eval --model hf --model_args pretrained=results/smollm2-135m-words/models/base,dtype=float32 \\
+        --include_path results/smollm2-135m-words/lm_eval --tasks word_problems --apply_chat_template --log_samples
 
 Run it in Snakemake's folder: the task's path to its problems is relative to that. The harness's own regular expressions
 would take 18.0, +18 and 018 for other numbers than 18, so a file beside the task has filters, which read completions

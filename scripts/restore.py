@@ -1,6 +1,6 @@
 """Restore a published record to the run's folder, with Snakemake's metadata, so that only what has changed reruns.
 
-python scripts/restore.py results/published/smollm2-135m-cpu
+python scripts/restore.py results/published/smollm2-135m-words
 
 With --extend, base model and problems are made first, so that more seeds or arms make no other policy again.
 """

@@ -1,6 +1,6 @@
 """Write a published record's numbers into README.md, between its two marks, and draw README's figure from it.
 
-python scripts/update_readme.py results/published/smollm2-135m-cpu
+python scripts/update_readme.py results/published/smollm2-135m-words
 """
 
 import argparse

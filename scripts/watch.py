@@ -1,7 +1,7 @@
 """Show a run's trainings while they run, in a browser: a page with their curves, which loads itself again.
 
-python scripts/watch.py results/smollm2-135m-cpu                      # serves it on this machine alone
-python scripts/watch.py results/smollm2-135m-cpu --html watch.html    # writes it once
+python scripts/watch.py results/smollm2-135m-words                      # serves it on this machine alone
+python scripts/watch.py results/smollm2-135m-words --html watch.html    # writes it once
 """
 
 import argparse
@@ -29,7 +29,7 @@ class Page(BaseHTTPRequestHandler):
 
 def main(args):
     if not args.results.is_dir():
-        raise SystemExit(f"error: there is no folder {args.results}: give a run's, such as results/smollm2-135m-cpu")
+        raise SystemExit(f"error: there is no folder {args.results}: give a run's, such as results/smollm2-135m-words")
     if args.html:
         write_text(args.html, live_page(TEMPLATE, args.results, args.seconds))
         return

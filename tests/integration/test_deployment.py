@@ -186,7 +186,7 @@ def test_directory_elsewhere(package, tmp_path):
     """An empty folder gets the default run, and a config/config.yaml in it is an overlay."""
     (tmp_path / "elsewhere").mkdir()
     commands = plan(package, "--directory", tmp_path / "elsewhere")
-    assert "--html results/smollm2-135m-cpu/report.html" in commands
+    assert "--html results/smollm2-135m-words/report.html" in commands
     (tmp_path / "elsewhere/config").mkdir()
     (tmp_path / "elsewhere/config/config.yaml").write_text("run: mine\n")
     commands = plan(package, "--directory", tmp_path / "elsewhere")
@@ -210,7 +210,7 @@ def test_environment_that_is_not_active(package, tmp_path):
     other.mkdir()
     (other / "python").write_text("#!/bin/sh\nexit 3\n")
     (other / "python").chmod(0o755)
-    process = call(package, "--", f"results/smollm2-135m-cpu/{RAW}", snakemake=SNAKEMAKE, PATH=f"{other}:/usr/bin:/bin")
+    process = call(package, "--", f"results/smollm2-135m-words/{RAW}", snakemake=SNAKEMAKE, PATH=f"{other}:/usr/bin:/bin")
     assert process.returncode == 0, process.stdout
 
 
@@ -295,7 +295,7 @@ def test_an_image_that_is_not_there(package, project, tmp_path, imported):
         PATH=f"{Path(sys.executable).parent}:{programs}",
     )
     assert process.returncode != 0 and "there is no image containers/cpu-" in process.stdout, process.stdout
-    assert not (project / "results").exists() and not (package / "results/smollm2-135m-cpu").exists()
+    assert not (project / "results").exists() and not (package / "results/smollm2-135m-words").exists()
 
 
 def test_files_without_git(package):

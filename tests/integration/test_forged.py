@@ -460,7 +460,7 @@ def test_a_run_of_the_repository_has_its_config(forged):
     edit_provenance(forged, lambda value: value.update(configfiles=["elsewhere.yaml"]))
     config = json.loads((forged / "config.json").read_text())
     assert "NOT compared with git: elsewhere.yaml is not in commit" in repository.check(forged, config, None)[1][0]
-    edit_config(forged, lambda config: config.update(run="smollm2-135m-cpu"))
+    edit_config(forged, lambda config: config.update(run="smollm2-135m-words"))
     config = json.loads((forged / "config.json").read_text())
     assert "by config/config.yaml at the commit" in repository.check(forged, config, None)[0][0]
 

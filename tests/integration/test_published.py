@@ -117,7 +117,7 @@ def test_a_restored_record_is_finished_work(tmp_path, sums):
 def test_readme_has_the_numbers_of_the_record(tmp_path):
     copy, figure = tmp_path / "README.md", tmp_path / "results.svg"
     copy.write_text(Path("README.md").read_text())
-    command = ["scripts/update_readme.py", "results/published/smollm2-135m-cpu"]
+    command = ["scripts/update_readme.py", "results/published/smollm2-135m-words"]
     subprocess.run([sys.executable, *command, "--readme", copy, "--figure", figure], check=True)
     assert copy.read_text() == Path("README.md").read_text(), f"run python {' '.join(command)}"
     assert figure.read_text() == Path("images/results.svg").read_text(), f"run python {' '.join(command)}"

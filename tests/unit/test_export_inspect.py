@@ -12,7 +12,7 @@ from export_inspect import decoding, main
 from reasoning.scoring import judge_again, summarise
 from stage.files import read_json, write_jsonl
 
-RECORD = Path("results/published/smollm2-135m-cpu")
+RECORD = Path("results/published/smollm2-135m-words")
 PYTHON = Path(".venv/inspect/bin/python").absolute()
 # A model that answers with what was recorded for the question, and the scores of every item.
 RUN = """
@@ -70,7 +70,7 @@ def test_every_item_agrees_with_the_record(tmp_path):
     assert items == {s["id"]: [s["correct"], s["extracted"]] for s in judged}
     scores = summarise(judged)["scores"]
     assert metrics == pytest.approx({name: score["value"] for name, score in scores.items()})
-    assert 0.2 < metrics["strict"] < metrics["flexible"]
+    assert 0.1 < metrics["strict"] <= metrics["flexible"]
 
 
 def test_decoding():

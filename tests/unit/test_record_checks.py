@@ -128,17 +128,17 @@ def test_schedules_are_those_of_transformers(kind, warmup):
 
 
 def test_history_of_the_published_run_keeps_what_any_training_keeps():
-    """On real numbers: rewards of two parts, lengths, shares and a linear schedule over 24 steps."""
+    """On real numbers: rewards, lengths, shares and a linear schedule over 20 steps."""
     import csv
     from pathlib import Path
 
-    arguments = {"max_steps": 24, "max_completion_length": 26, "lr_scheduler_type": "linear"}
+    arguments = {"max_steps": 20, "max_completion_length": 26, "lr_scheduler_type": "linear"}
     arguments |= {"warmup_steps": 0, "learning_rate": 4e-4}
-    for path in sorted(Path("results/published/smollm2-135m-cpu/training").glob("grpo-*/history.csv")):
+    for path in sorted(Path("results/published/smollm2-135m-words/training").glob("cold_start_grpo-*/history.csv")):
         rows = list(csv.DictReader(path.open()))
-        assert [*check_history(rows, arguments, {"accuracy": 1.0, "steps": 0.5, "format": 0.0})] == []
+        assert [*check_history(rows, arguments, {"accuracy": 1.0, "steps": 0.0, "format": 0.0})] == []
         rows[3]["reward"] = str(float(rows[3]["reward"]) + 0.01)
-        assert [*check_history(rows, arguments, {"accuracy": 1.0, "steps": 0.5})][0].startswith("step 4: reward")
+        assert [*check_history(rows, arguments, {"accuracy": 1.0})][0].startswith("step 4: reward")
 
 
 def test_problems_of_the_published_run_are_made_again(tmp_path):
@@ -146,11 +146,11 @@ def test_problems_of_the_published_run_are_made_again(tmp_path):
     import json
     from pathlib import Path
 
-    record = Path("results/published/smollm2-135m-cpu")
+    record = Path("results/published/smollm2-135m-words")
     config = json.loads((record / "config.json").read_text())
     metrics = json.loads((record / "eval/word_problems/base/metrics.json").read_text())
     problems, digest, _, where = made_again(config, "word_problems", tmp_path)
-    assert digest == metrics["protocol"]["data_sha256"] and len(problems) == 300 and where.startswith("generated://")
+    assert digest == metrics["protocol"]["data_sha256"] and len(problems) == 300 and where.startswith("compositions://")
 
 
 def test_a_number_of_two_scopes_counts_once():
