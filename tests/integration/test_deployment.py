@@ -210,7 +210,8 @@ def test_environment_that_is_not_active(package, tmp_path):
     other.mkdir()
     (other / "python").write_text("#!/bin/sh\nexit 3\n")
     (other / "python").chmod(0o755)
-    process = call(package, "--", f"results/smollm2-135m-words/{RAW}", snakemake=SNAKEMAKE, PATH=f"{other}:/usr/bin:/bin")
+    wanted = f"results/smollm2-135m-words/{RAW}"
+    process = call(package, "--", wanted, snakemake=SNAKEMAKE, PATH=f"{other}:/usr/bin:/bin")
     assert process.returncode == 0, process.stdout
 
 
