@@ -26,7 +26,7 @@ def problems(count, config):
 
 
 def completions(count, config):
-    """A training with so many completions of each problem, and the same number of problems in a step."""
+    """GRPO from the base model with so many completions of each of the same number of problems in a step."""
     given = config.get("train", {}).get("grpo", {})
     each = given.get("per_device_train_batch_size", 24) // given.get("num_generations", 8) or 1
     grpo = {"num_generations": count, "per_device_train_batch_size": each * count, "max_steps": 4}
@@ -34,7 +34,7 @@ def completions(count, config):
 
 
 def seeds(count, config):
-    """A whole run with so many seeds."""
+    """A whole run, with all its arms, with so many seeds."""
     return {"seeds": [*range(count)]}, "results.json"
 
 

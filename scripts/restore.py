@@ -58,7 +58,8 @@ def main(args):
                 unpack(path, folder / path.relative_to(record))
     say(
         f"restored {results}, made by the code of commit {provenance['commit']}: with that, Snakemake has nothing to "
-        "do. Models and adapters are not part of a record and are made when a stage needs them"
+        f"do for {provenance['commands'][-1]}. Models and adapters are not part of a record and are made when a stage "
+        "needs them"
     )
 
 

@@ -11,6 +11,8 @@ import yaml
 from filelock import FileLock
 
 ROOT = Path(__file__).parents[1]
+# Threads that wait sleep instead of spinning: workers and their stages share the cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 CHAT_TEMPLATE = (
     "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"

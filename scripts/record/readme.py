@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-from reasoning.order import shown
 from reasoning.policies import arm_of, seed_of
 from reasoning.results import over_all_seeds
 from reasoning.rows import in_order
@@ -25,9 +24,8 @@ def scores_of(record):
     `{task: {n, base, measure, arms, leads, seeds}}` of the task that it is about: the base model's score and what it is
     called, arms and leads as in results.json, and each seed's score by arm.
     """
-    config, results = read_json(record / "config.json"), read_json(record / SCOPES[-1] / "results.json")
-    of_earlier = {"arm": arm_of(results["policy"])} | config  # a format without an arm, and without an order
-    headline, order = config["headline"], results.get("shown") or shown(of_earlier, controls=True)
+    headline = read_json(record / "config.json")["headline"]
+    order = read_json(record / SCOPES[-1] / "results.json")["shown"]
     task = order["tasks"][0]
     found = dict.fromkeys(path.name for path in (record / "eval" / task).iterdir())
     samples = {policy: read_samples(record, task, policy) for policy in in_order(found, order["arms"])}
@@ -55,9 +53,7 @@ def block(record, template, tasks, statements):
         template,
         tasks=tasks,
         controls=config["controls"]["arms"],
-        trained={arm: training_in_words(config, arm) for entry in tasks.values() for arm in entry["arms"]}
-        if "trainer" in config.get("train", {})
-        else {},  # of an earlier format
+        trained={arm: training_in_words(config, arm) for entry in tasks.values() for arm in entry["arms"]},
         headline=config["headline"],
         plan=config.get("plan"),
         commands=provenance["commands"],
@@ -89,5 +85,5 @@ def check_readme(record, readme, template, image, attestations=Path("attestation
 
 
 def check(record, config, results):
-    """`(wrong, said)`: where README, if it is about a record of any format, is not what the record makes of it."""
+    """`(wrong, said)`: where README, if it is about this record, is not what the record makes of it."""
     return check_readme(record, Path("README.md"), Path("workflow/report/readme.md.j2"), Path("images/results.svg"))

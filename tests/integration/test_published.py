@@ -1,10 +1,12 @@
 """The repository's own records: they can be recomputed and restored, and README has their numbers."""
 
+import io
 import json
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -12,16 +14,23 @@ from record.checksums import write_checksums
 from record.layout import FORMAT
 
 RECORDS = sorted(Path("results/published").glob("*/SHA256SUMS"))
-EARLIER = [
-    sums.parent
-    for sums in RECORDS
-    if json.loads((sums.parent / "provenance.json").read_text()).get("format", 1) != FORMAT
-]
+# The commit that published a record of format 1, which is no longer here.
+EARLIER, AT = "results/published/smollm2-135m-cpu", "7e5967329f685c1627e7bafb77fcd50d17f7a248"
+
+
+@pytest.fixture
+def earlier(tmp_path):
+    """A record of an earlier format, from the history."""
+    archive = subprocess.run(["git", "archive", AT, EARLIER], capture_output=True)
+    if archive.returncode:
+        pytest.skip("this clone's history does not reach back to the record")
+    tarfile.open(fileobj=io.BytesIO(archive.stdout)).extractall(tmp_path, filter="data")
+    return tmp_path / EARLIER
 
 
 @pytest.mark.skipif(not RECORDS, reason="results/published holds no record")
 def test_records_are_recomputed(tmp_path):
-    """Each by code that reads its format: the current code, or that of its own commit."""
+    """Each by the code that reads its format."""
     process = subprocess.run(
         [sys.executable, "scripts/verify.py", "--results", tmp_path, "--verified", tmp_path / "verified.json"],
         capture_output=True,
@@ -36,61 +45,56 @@ def test_records_are_recomputed(tmp_path):
     assert len(counts) + unjudged == len(RECORDS) and all(count > 1000 for count in counts), output
 
 
-@pytest.mark.skipif(not EARLIER, reason="results/published holds no record of an earlier format")
-def test_a_forged_record_of_an_earlier_format_is_found(tmp_path):
+def verified(record, tmp_path):
+    command = [sys.executable, "scripts/verify.py", "--records", record.parent, "--results", tmp_path]
+    return subprocess.run([*command, "--verified", tmp_path / "v.json"], capture_output=True, text=True)
+
+
+def test_a_record_of_an_earlier_format(earlier, tmp_path):
     """The code of the record's commit recomputes it, and its exit code is respected."""
-    record = tmp_path / "records" / EARLIER[0].name
-    shutil.copytree(EARLIER[0], record)
-    results = record / "results.json"
+    process = verified(earlier, tmp_path)
+    assert process.returncode == 0 and "5017 numbers recomputed" in process.stdout, process.stdout + process.stderr
+    results = earlier / "results.json"
     text = results.read_text()
     results.write_text(re.sub(r'"correct": (\d+)', lambda m: f'"correct": {int(m[1]) + 1}', text, count=1))
-    write_checksums(record)
-    command = [sys.executable, "scripts/verify.py", "--records", record.parent, "--results", tmp_path]
-    process = subprocess.run([*command, "--verified", tmp_path / "v.json"], capture_output=True, text=True)
+    write_checksums(earlier)
+    process = verified(earlier, tmp_path)
     output = process.stdout + process.stderr
-    if "run verify in a clone with the whole history" in output or "NOT recomputed" in output:
-        pytest.skip("this clone's history does not reach back to the commit that made the record")
     assert process.returncode == 1 and ": published " in output and "is not the published file" not in output, output
 
 
-@pytest.mark.skipif(not EARLIER, reason="results/published holds no record of an earlier format")
-def test_a_record_is_of_its_commits_format(tmp_path):
+def test_a_record_is_of_its_commits_format(earlier, tmp_path):
     """One that states another would have the code of its commit ask itself, without end."""
-    record = tmp_path / "records" / EARLIER[0].name
-    shutil.copytree(EARLIER[0], record)
-    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
-    provenance = json.loads((record / "provenance.json").read_text())
-    if not head:
-        pytest.skip("this is no clone")
-    (record / "provenance.json").write_text(json.dumps(provenance | {"commit": head}))
-    write_checksums(record)
-    command = [sys.executable, "scripts/verify.py", "--records", record.parent, "--results", tmp_path]
-    process = subprocess.run([*command, "--verified", tmp_path / "v.json"], capture_output=True, text=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    provenance = json.loads((earlier / "provenance.json").read_text())
+    (earlier / "provenance.json").write_text(json.dumps(provenance | {"commit": head}))
+    write_checksums(earlier)
+    process = verified(earlier, tmp_path)
     assert process.returncode == 1 and f"which made it, writes {FORMAT}" in process.stdout + process.stderr
 
 
 @pytest.mark.skipif(not RECORDS, reason="results/published holds no record")
 def test_a_copy_without_git_is_verified(checkout):
-    """As a bundle is one: what needs the code of an earlier commit is said, and the rest is held as in a clone."""
+    """As a bundle is one: what needs git is said, and the rest is held as in a clone."""
     readme = checkout.folder / "README.md"
     text = readme.read_text()
     name = re.search(r"\]\((results/published/[^)]+)\)", text)[1]
 
-    def verified():
+    def again():
         process = subprocess.run(
             [sys.executable, "scripts/verify.py"], cwd=checkout.folder, capture_output=True, text=True
         )
         return process.returncode, process.stdout
 
-    code, output = verified()
+    code, output = again()
     assert code == 0 and "NOT " in output and "0 mismatches" in output, output
     assert ("NOT recomputed" in output) != ("every published number was reproduced" in output), output
     readme.write_text(re.sub(r"(?<=base model \| \| )[\d.]+", "97.9", text))
-    code, output = verified()
+    code, output = again()
     assert code == 1 and f"mismatch: README.md: its numbers are not those of {name}" in output, output
     readme.write_text(text)
     (checkout.folder / name / "SHA256SUMS.sig").write_text("no signature")
-    code, output = verified()
+    code, output = again()
     assert ("NOT checked" if shutil.which("ssh-keygen") is None else "not a signature of") in output, output
 
 

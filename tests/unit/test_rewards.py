@@ -12,7 +12,8 @@ from answers import number as a_number
 from reasoning.answer import extract
 from reasoning.rewards import coin, reward_functions, rewards_of
 
-PROMPT = yaml.safe_load(open("config/config.yaml"))["prompt"]
+OF_DEFAULT = yaml.safe_load(open("config/config.yaml"))["prompt"]
+PROMPT = OF_DEFAULT | {"format": r"[^#]+#### [^\n]+\s*"}
 REWARDS = rewards_of(a_number)
 PROBLEM = {"answer": "17", "steps": ["12", "17"]}
 RIGHT = "3 * 4 = 12\n12 + 5 = 17\n#### 17"
@@ -38,6 +39,22 @@ RIGHT = "3 * 4 = 12\n12 + 5 = 17\n#### 17"
 def test_values(text, accuracy, format, steps):
     values = {name: REWARDS[name](text, PROBLEM, PROMPT) for name in ("accuracy", "format", "steps")}
     assert values == {"accuracy": accuracy, "format": format, "steps": steps}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (RIGHT, 1),
+        ("3 * 4 = 12\n#### 12\n", 1),
+        ("3 * 4 = 13\n#### 13", 1),  # wrong, in the right format
+        ("3 * 4 = 12\n#### 13", 0),
+        ("3 * 4 = 12\n5 + 12 = 17\n#### 17", 0),  # does not go on from 12
+        (RIGHT + "\n#### 17", 0),
+        ("#### 17", 0),
+    ],
+)
+def test_format_of_the_default_run(text, value):
+    assert REWARDS["format"](text, PROBLEM, OF_DEFAULT) == value
 
 
 @pytest.mark.parametrize("text", [RIGHT, RIGHT + ".0", "#### 17 pens", "17", ""])
