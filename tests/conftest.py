@@ -174,10 +174,15 @@ def call(folder, *arguments, snakemake="snakemake", **environment):
 
 
 class Checkout:
-    """A copy of the repository's files, as a clone would have them, with the tiny run as an overlay."""
+    """A copy of the repository's files, as a clone would have them, with the tiny run as an overlay.
+
+    Without the repository's records, which are of commits that a checkout's history does not have.
+    """
 
     def __init__(self, folder, model):
         for name in repository_files():
+            if name.startswith("results/published/"):
+                continue
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
         self.describe(folder, model)
@@ -272,12 +277,5 @@ def published(finished, tiny_model, tmp_path_factory):
 
 @pytest.fixture
 def record(published, tmp_path):
-    """A copy of the published checkout, to change something in; its own record is the only one there.
-
-    The repository's records are of other commits, which the checkout's history does not have.
-    """
-    checkout = published.copy(tmp_path / "checkout")
-    for other in (checkout.folder / "results/published").iterdir():
-        if other.is_dir() and other.name != "tiny":
-            shutil.rmtree(other)
-    return checkout
+    """A copy of the published checkout, to change something in."""
+    return published.copy(tmp_path / "checkout")
