@@ -1,4 +1,4 @@
-"""A sweep: settings are trained with every seed, and only the one that is chosen on dev is measured on the test split."""
+"""A sweep trains settings with every seed, and measures the one that is chosen on dev on the test split."""
 
 import csv
 import json
