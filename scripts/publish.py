@@ -13,7 +13,7 @@ from pathlib import Path
 
 from record.checksums import NAME, write_checksums
 from record.crate import METADATA, crate_of
-from record.jobs import read_notes
+from record.jobs import behind, read_notes, stage_of
 from record.layout import FORMAT, JOBS, PLAN, SCOPES, pack, record_files
 from record.pages import page_of
 from record.provenance import carried_over, commit, machine, require_made, stages, weights
@@ -23,7 +23,9 @@ from stage.screen import run
 
 def main(args):
     made_at, results, config = commit(), args.results.parent, json.loads(args.config)
-    measured, notes = stages(args.logs, results), read_notes(results)
+    notes = behind(read_notes(results), [str(results / name) for name in record_files(results)])
+    made = {stage_of(log) for note in notes.values() for log in note["log"]}
+    measured = {name: cost for name, cost in stages(args.logs, results).items() if name in made}
     carried, weights_before, origins = carried_over(args.record, notes, measured)
     require_made(results, measured, carried)
     provenance = {

@@ -24,6 +24,20 @@ def read_notes(results):
     return dict(sorted(found.items()))
 
 
+def behind(notes, outputs):
+    """The notes on outputs and on all that they were made of, without jobs of arms that the config no longer has."""
+    together = {}
+    for output, note in notes.items():
+        together.setdefault(note["shellcmd"], []).append(output)
+    found, rest = {}, list(outputs)
+    while rest:
+        output = rest.pop()
+        if output in notes and output not in found:
+            found[output] = notes[output]
+            rest += notes[output]["input"] + together[notes[output]["shellcmd"]]
+    return dict(sorted(found.items()))
+
+
 def write_notes(notes):
     """Put the metadata back where Snakemake looks for it."""
     NOTES.mkdir(parents=True, exist_ok=True)

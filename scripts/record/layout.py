@@ -56,7 +56,11 @@ def record_files(results):
     others = [path for split in ("train", "dev") for path in results.glob(f"eval/*_{split}/*/[ms]*")]
     files |= {path.relative_to(results).with_name(path.name.removesuffix(".gz")) for path in others}
     files |= {path.relative_to(results) for path in results.glob("training/*/selection.json")}
-    return sorted(files | {path.relative_to(results) for path in results.glob("hub/*.sha256")})
+    packaged = {
+        policy for entry in read_json(results / "results.json")["tasks"].values() for policy in entry["policies"]
+    }
+    files |= {Path("hub", f"{policy}.sha256") for policy in packaged if (results / f"hub/{policy}.sha256").exists()}
+    return sorted(files)
 
 
 def in_record(path, results, record):

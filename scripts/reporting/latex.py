@@ -24,7 +24,7 @@ def macros(results):
         found[name] = percent(row["value"])
         found |= {f"{name}Gain": points(row["difference"])} if row["difference"] is not None else {}
     lines = [rf"\newcommand{{{name}}}{{{value}}}" for name, value in found.items()]
-    said = "% Generated; every number is also in results.json. A lead is that of the claim's arm over the arm."
+    said = "% Generated; every number is also in results.json. A lead is the first arm's over the arm."
     return "\n".join([said, *lines]) + "\n"
 
 
