@@ -8,7 +8,7 @@ def note(command, *inputs):
 
 
 def test_notes_behind_the_files_of_a_record():
-    """With a job's other outputs and all inputs, which are not in the record, and without a job that nothing there is of."""
+    """With a job's other outputs and all inputs, also if not in the record, and without jobs that it owes nothing."""
     notes = {
         "r/metrics.json": note("evaluate", "r/model"),
         "r/model": note("merge", "r/adapter", "scripts/merge.py"),
