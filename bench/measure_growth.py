@@ -28,7 +28,7 @@ def problems(count, config):
 def completions(count, config):
     """GRPO from the base model with so many completions of each of the same number of problems in a step."""
     given = config.get("train", {}).get("grpo", {})
-    each = given.get("per_device_train_batch_size", 24) // given.get("num_generations", 8) or 1
+    each = given.get("per_device_train_batch_size", 24) // given.get("num_generations", 8) or 1  # else three problems
     grpo = {"num_generations": count, "per_device_train_batch_size": each * count, "max_steps": 4}
     return {"arms": {"grpo": {}}, "train": {"grpo": grpo}}, "adapters/grpo-seed0"
 

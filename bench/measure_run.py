@@ -1,7 +1,8 @@
 """Wall time and peak memory of every stage of a run: `python bench/measure_run.py [snakemake arguments]`.
 
 Runs every job that is still missing (use a fresh clone for a whole run), samples the memory of the stages four times a
-second and prints one JSON object. The default run's budget on two idle cores is 600 s and 8 GB per process.
+second and prints one JSON object. The default run should take at most 600 s on two idle cores with AVX-512, and 8 GB
+per process.
 """
 
 import json

@@ -25,7 +25,7 @@ def main(args):
     made_at, results, config = commit(), args.results.parent, json.loads(args.config)
     notes = behind(read_notes(results), [str(results / name) for name in record_files(results)])
     made = {stage_of(log) for note in notes.values() for log in note["log"]}
-    measured = {name: cost for name, cost in stages(args.logs, results).items() if name in made}
+    measured = stages(args.logs, results, made)
     carried, weights_before, origins = carried_over(args.record, notes, measured)
     require_made(results, measured, carried)
     provenance = {
@@ -38,7 +38,7 @@ def main(args):
         "commit": made_at,
         "machine": machine(),
         "stages": dict(sorted((carried | measured).items())),
-        "weights": dict(sorted((weights_before | weights(results)).items())),
+        "weights": weights(results, weights_before),
         "origins": origins,
     }
     with replacing(args.record) as record:

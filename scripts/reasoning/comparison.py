@@ -42,7 +42,10 @@ def compare(base, policy, prompt):
 
 def compare_over_seeds(before, after):
     """`{extractor: over_seeds}` for two lists, each with one list of samples per seed."""
-    return {
-        name: over_seeds(*([outcomes(samples, name) for samples in side] for side in (before, after)))
-        for name in extractors_in_order(before[0][0]["correct"])
-    }
+    found = {}
+    for name in extractors_in_order(before[0][0]["correct"]):
+        sides = [[outcomes(samples, name) for samples in side] for side in (before, after)]
+        found[name] = over_seeds(*sides)
+        if found[name]["high"] - found[name]["low"] < 1e-9:  # nothing varies, but for rounding
+            found[name] |= {end: paired(sides[0][0], sides[1][0])[end] for end in ("low", "high")}
+    return found

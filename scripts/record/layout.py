@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
+from reasoning.policies import arm_of
 from stage.files import read_json
 
 # Counts up when a record of this code can no longer be read by the code before it, or when a number or a text that
@@ -35,6 +36,18 @@ def scopes(folder):
     return [scope for scope in SCOPES if (folder / scope / "results.json").exists()]
 
 
+def policies_of(results):
+    """The policies that a run's tables are about, without the base model and arms of earlier configs."""
+    tasks = (read_json(results / scope / "results.json")["tasks"].values() for scope in scopes(results))
+    return {policy for of in tasks for entry in of for policy in entry["policies"]} - {"base"}
+
+
+def of_config(policy, config):
+    """Whether a policy is the base model, or of an arm of the config or of a setting of its sweep."""
+    arm, arms = arm_of(policy), config["arms"] | config["controls"]["arms"]
+    return arm.startswith("base") or arm in arms or any(config["sweep"] and arm.startswith(f"{name}_") for name in arms)
+
+
 def record_files(results):
     """The files that a record takes from a run's folder, as sorted relative paths."""
     files = {scope / name for scope in scopes(results) for name in NUMBERS}
@@ -53,9 +66,11 @@ def record_files(results):
                     files |= {Path("compare", task, f"{policy}.json"), Path("merge", f"{policy}.json")}
                     files |= {Path("training", policy, name) for name in TRAINING}
     # What policies learned from, and what they were chosen by: teachers' answers, and checkpoints' on dev.
+    config = read_json(results / "config.json")
     others = [path for split in ("train", "dev") for path in results.glob(f"eval/*_{split}/*/[ms]*")]
-    files |= {path.relative_to(results).with_name(path.name.removesuffix(".gz")) for path in others}
-    files |= {path.relative_to(results) for path in results.glob("training/*/selection.json")}
+    others += results.glob("training/*/selection.json")
+    others = [path.relative_to(results) for path in others if of_config(path.parent.name, config)]
+    files |= {path.with_name(path.name.removesuffix(".gz")) for path in others}
     packaged = {
         policy for entry in read_json(results / "results.json")["tasks"].values() for policy in entry["policies"]
     }

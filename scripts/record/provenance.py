@@ -12,13 +12,13 @@ from stage.forecast import measured
 
 from record.earlier import format_of
 from record.jobs import stage_of
-from record.layout import FORMAT, JOBS
+from record.layout import FORMAT, JOBS, policies_of
 
 WRITES = ("jinja2", "matplotlib", "rocrate")  # pages, figures and the crate
 
 
-def stages(logs, results):
-    """Wall time in seconds, peak memory in GB and, if it was measured, energy in joules of each stage.
+def stages(logs, results, made):
+    """Wall time in seconds, peak memory in GB and, if it was measured, energy in joules of each stage of `made`.
 
     From Snakemake's benchmark files, and from the stage's log, which states the energy of the whole machine.
 
@@ -27,7 +27,10 @@ def stages(logs, results):
     """
     found = {}
     for path in sorted(logs.rglob("*.tsv")):
-        name, cost = path.relative_to(logs).with_suffix(""), measured(path)
+        name = path.relative_to(logs).with_suffix("")
+        if str(name) not in made:
+            continue
+        cost = measured(path)
         seconds, peak = cost["seconds"], cost["peak_gb"]
         found[str(name)] = {"seconds": round(seconds, 1), "peak_gb": None if peak is None else round(peak, 2)}
         if cost["joules"] is not None:
@@ -73,16 +76,20 @@ def commit():
     return git("rev-parse", "HEAD")
 
 
-def weights(results):
+def weights(results, before):
     """The sha256 of the weights of base model, adapters and merged models: `{path in the run's folder: digest}`.
 
-    Merged models may have been deleted: `check_merge` recorded theirs.
+    Merged models may have been deleted: `check_merge` recorded theirs. `before` are those of the record that this run
+    goes on from, whose models are not here.
     """
-    paths = [*(results / "models/base").glob("*.safetensors"), *(results / "adapters").glob("*/*.safetensors")]
-    found = {str(path.relative_to(results)): sha256(path) for path in paths}
-    for path in (results / "merge").glob("*.json"):
-        found |= {f"models/{path.stem}/{name}": digest for name, digest in read_json(path)["weights"].items()}
-    return dict(sorted(found.items()))
+    policies = policies_of(results)
+    found = {path: digest for path, digest in before.items() if Path(path).parts[1] in {"base", *policies}}
+    paths = [*(results / "models/base").glob("*.safetensors")]
+    for policy in policies:
+        paths += (results / "adapters" / policy).glob("*.safetensors")
+        merged = read_json(results / "merge" / f"{policy}.json")["weights"]
+        found |= {f"models/{policy}/{name}": digest for name, digest in merged.items()}
+    return dict(sorted((found | {str(path.relative_to(results)): sha256(path) for path in paths}).items()))
 
 
 def carried_over(record, notes, measured):
@@ -110,7 +117,7 @@ def require_made(results, measured, carried):
 
     So no restored record is published again.
     """
-    policies = sorted({path.stem for path in (results / "compare").glob("*/*.json")})
+    policies = sorted(policies_of(results))
     made = {name: {f"train/{name}", f"merge_adapters/{name}"} for name in policies}
     here = [name for name in policies if made[name] & measured.keys() and (results / "adapters" / name).exists()]
     for policy in policies:

@@ -194,8 +194,9 @@ def test_a_folder_holds_one_model(tmp_path, files, ok):
             "config: arm grpo: train.problems.wrong_answers makes a teacher's right completions wrong",
         ),
         ({"arms": {"grpo": {"train": {"processes": 2}}}}, "config: grpo: train.processes is the same for all arms"),
+        ({"sweep": {"a": {"b": {}}}}, "which no sweep can: state arms without it, such as arms: {grpo: {}}, or no"),
         (
-            {"sweep": {"device": {"gpu": {"train": {"grpo": {"use_cpu": False}}}}}},
+            {"arms": {"grpo": {}}, "sweep": {"device": {"gpu": {"train": {"grpo": {"use_cpu": False}}}}}},
             "train.grpo.use_cpu is the same for all arms: state it outside arms and sweep",
         ),
     ],
@@ -286,7 +287,7 @@ def test_two_overlays(checkout):
         ("arms: {a/b: {}}", "an arm is named in letters"),
         ("arms: {é: {}}", "an arm is named in letters"),
         ("arms: {one: {}, One: {}}", "is there twice, or in another case"),
-        ("controls: {arms: {grpo: {}}}", "config: arms, controls.arms and sweep: grpo is there twice"),
+        ("controls: {arms: {cold_start: {}}}", "config: arms, controls.arms and sweep: cold_start is there twice"),
         ("train: {problems: {examples: {least: 6, every: 1}}}", "prompt.examples has 5: lower it, or add examples"),
     ],
 )

@@ -317,7 +317,7 @@ HUB = "hf://owner/model@" + "0" * 40
         ({"model": {"source": HUB}}, {"HF_TOKEN": "hf_abc\n"}, "HF_TOKEN holds spaces"),
         ({"model": {"source": HUB}}, {"ALL_PROXY": "socks5://127.0.0.1:9"}, "the package socksio is missing"),
         ({"model": {"source": "nowhere"}}, {}, "there is no folder nowhere"),
-        ({"model": {"disk_gb": 10**6}}, {}, "up to 3000000.1 GB are needed, 3 models among them"),
+        ({"model": {"disk_gb": 10**6}}, {}, "up to 5000000.1 GB are needed, 5 models among them"),
         ({"train": {"grpo": {"num_generations": 7}}}, {}, "error: TRL does not take these settings"),
         ({"train": {"load_in_4bit": True}}, {}, "error: train.load_in_4bit needs bitsandbytes"),
         ({"eval": {"backend": "vllm"}}, {}, "error: vllm is not installed here"),

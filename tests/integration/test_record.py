@@ -274,6 +274,26 @@ def test_a_restored_record_is_not_published_again(record):
     assert (record.folder / RECORD / "SHA256SUMS").exists()
 
 
+def test_an_arm_that_the_config_no_longer_has(record):
+    """Its outputs are still in the run's folder, and nothing of it goes into the record, which verifies."""
+    controls = record.settings["controls"]
+    record.write(controls=controls | {"arms": {"random_reward": controls["arms"]["random_reward"]}})
+    commit = "git -c user.name=n -c user.email=e commit --quiet --all --message m"
+    subprocess.run(commit.split(), cwd=record.folder, check=True)
+    process = record.snakemake("--", "publish")
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert (record.folder / "results/tiny/compare/word_problems/format_only-seed0.json").exists()
+    stated = [path.name for path in (record.folder / RECORD).rglob("*format_only*")]
+    stated += [
+        name
+        for name in ("jobs.json", "provenance.json")
+        if "format_only" in (record.folder / RECORD / name).read_text()
+    ]
+    assert stated == []
+    code, output = script(record, "verify")
+    assert code == 0 and "0 mismatches" in output, output
+
+
 def test_a_damaged_record_is_not_restored(record):
     shutil.rmtree(record.folder / "results/tiny")
     change_table(Path(record.folder, RECORD))

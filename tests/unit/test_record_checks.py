@@ -134,7 +134,9 @@ def test_history_of_the_published_run_keeps_what_any_training_keeps():
 
     arguments = {"max_steps": 20, "max_completion_length": 26, "lr_scheduler_type": "linear"}
     arguments |= {"warmup_steps": 0, "learning_rate": 4e-4}
-    for path in sorted(Path("results/published/smollm2-135m-words/training").glob("cold_start_grpo-*/history.csv")):
+    paths = sorted(Path("results/published/smollm2-135m-words/training").glob("cold_start_grpo-*/history.csv"))
+    assert len(paths) >= 3
+    for path in paths:
         rows = list(csv.DictReader(path.open()))
         assert [*check_history(rows, arguments, {"accuracy": 1.0, "steps": 0.0, "format": 0.0})] == []
         rows[3]["reward"] = str(float(rows[3]["reward"]) + 0.01)

@@ -184,6 +184,7 @@ def test_every_reward_is_drawn():
 def test_trainings_in_words():
     config = yaml.safe_load(Path("config/config.yaml").read_text())
     config["rewards"] = {"accuracy": 1.0, "format": 0.0, "steps": 0.0, "mine.py:brevity": 0.25}
+    config["train"]["grpo"] |= {"max_steps": 24, "num_generations": 8}
     merge_of = {"adapters": {"grpo": 0.5, "sft": 0.5}, "method": "linear"}
     on = {"start": "sft", "problems": {"skip": 48, "wrong_answers": True, "examples": {"least": 1}}}
     config["arms"] = {
@@ -261,7 +262,9 @@ def test_distance_to_published_numbers():
 
 def test_several_tasks_have_a_table_of_their_own():
     """With p values by Holm for their number; one task needs none."""
-    config = yaml.safe_load(Path("config/config.yaml").read_text())
+    config = yaml.safe_load(Path("config/config.yaml").read_text()) | {"arms": {"grpo": {}}, "arm": "grpo"}
+    config["rewards"]["steps"] = 0.5
+    config["train"]["grpo"] |= {"max_steps": 24, "num_generations": 8}
     protocol = {"split": "test", "eval": config["eval"], "data_sha256": "0"}
     value = results(subset=False, protocols={"base": {"protocol": protocol}})
     drawn = {name: "" for name in FIGURES}

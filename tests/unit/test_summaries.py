@@ -133,6 +133,10 @@ def test_intervals_have_a_width():
         compare(base, one, CONFIG["prompt"])["extractors"]["strict"],
     )
     assert all(found[key] == pair[key] for key in ("low", "high", "difference"))
+    for right in range(0, 301, 3):  # shares that no float is equal to among them
+        equal = [{"family": "gain", "correct": {"strict": i < right}} for i in range(300)]
+        found = compare_over_seeds([equal], [equal] * 3)["strict"]
+        assert found["high"] - found["low"] > 0.01
     nothing = samples((0, 0))
     found = compare_over_seeds([nothing], [nothing, nothing, nothing])["strict"]
     assert found["seeds"] == 3 and found["difference"] == 0 and found["low"] < -0.1 and found["high"] > 0.1
@@ -185,7 +189,7 @@ def test_the_page(study):
     text = page(Path("workflow/report/report.html.j2"), CONFIG, "c", results, found, histories, figures, citation)
     body = text.partition("<h1>")[2]
     assert body.index("then (65.0 ± 7.1 % over 2 seeds)") < body.index("<svg")
-    assert "coin, a control</b>: GRPO from the base model, 24 steps" in body
+    assert "coin, a control</b>: GRPO from the base model, 20 steps" in body
     order = [
         body.index(f"<h2>{title}</h2>")
         for title in ("Arms", "Training", "By kind of problem", "What was learned", "Other prompts")

@@ -8,6 +8,9 @@ from reasoning.supervision import gives
 from record.recompute import told_to_arms
 
 CONFIG = yaml.safe_load(open("config/config.yaml"))
+CONFIG["rewards"]["steps"] = 0.5
+CONFIG["train"]["grpo"] |= {"max_steps": 24, "num_generations": 8}
+CONFIG["train"]["sft"]["max_steps"] = 24
 ARMS = {
     "grpo": {"rewards": {"steps": 0.0}},
     "steps": {},

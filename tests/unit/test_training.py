@@ -90,7 +90,7 @@ def judged(completion, right):
     return {"completion": completion, "correct": {"strict": right, "flexible": True}}
 
 
-@pytest.mark.parametrize(("changes", "asked"), [({}, 6), ({"steps_per_generation": 4}, 12)])
+@pytest.mark.parametrize(("changes", "asked"), [({}, 3), ({"steps_per_generation": 4}, 6)])
 def test_as_many_problems_as_a_batch_is_about(changes, asked):
     settings = TRAIN | {"grpo": TRAIN["grpo"] | changes}
     training = Training(settings, PROMPT, None, 0, PROBLEMS[:asked], None, None, None, a_number)
