@@ -103,7 +103,7 @@ if __name__ == "__main__":
     parser.add_argument("--rewards-config", required=True, help="the config section `rewards` of the arm, as JSON")
     parser.add_argument("--command", required=True, help="the command that reproduces these numbers in a clean clone")
     parser.add_argument("--template", required=True, type=Path, help="Jinja2 template of the model card")
-    parser.add_argument("--policy", required=True, help="the policy's name, such as grpo-seed0")
+    parser.add_argument("--policy", required=True, help="the policy's name, such as cold_start_grpo-seed0")
     parser.add_argument("--results", required=True, type=Path, help="results.json of tabulate_results")
     parser.add_argument("--citation", required=True, type=Path, help="CITATION.cff")
     parser.add_argument("--base", required=True, type=Path, help="directory of the base model, for its licence")

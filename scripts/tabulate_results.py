@@ -42,7 +42,7 @@ def main(args):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", required=True, help="the run's name")
-    parser.add_argument("--policy", required=True, help="the policy that the claim is about, such as grpo-seed0")
+    parser.add_argument("--policy", required=True, help="the claim's policy, such as cold_start_grpo-seed0")
     parser.add_argument(
         "--told", required=True, help="what each arm was told, as reasoning/supervision.py has it, as JSON"
     )

@@ -93,7 +93,7 @@ def main(args):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hub-config", required=True, help="the config section `hub`, as JSON")
-    parser.add_argument("--policy", required=True, help="the policy's name, such as grpo-seed0")
+    parser.add_argument("--policy", required=True, help="the policy's name, such as cold_start_grpo-seed0")
     parser.add_argument("--package", required=True, type=Path, help="directory of package_model")
     parser.add_argument("--receipt", required=True, type=Path, help="JSON to write")
     run(main, parser)

@@ -24,9 +24,13 @@ def addresses(record):
 
 
 def required(record):
-    """The addresses that a statement has at least: the scores of the base model and of the policy that is claimed."""
-    results = read_json(record / "results.json")
-    folders = {(task, policy) for task in results["tasks"] for policy in ("base", results["policy"])}
+    """The addresses that a statement has at least: the claim's scores, of the base model and of the policy.
+
+    They are those on the task that was trained on, which the shortest command that makes both policies has; other tasks
+    of the record, such as other prompts, count where the run has them.
+    """
+    task, policy = read_json(record / "config.json")["task"], read_json(record / "results.json")["policy"]
+    folders = {(task, "base"), (task, policy)}
     return {address for address in addresses(record) if tuple(address.split("/")[1:3]) in folders}
 
 

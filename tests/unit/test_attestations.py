@@ -17,13 +17,15 @@ TEMPLATE = Path("workflow/report/readme.md.j2")
 
 @pytest.fixture
 def record(tmp_path):
-    """A record of three policies by one extractor, the first trained one of which is claimed."""
+    """A record of three policies by one extractor, the first trained one of which is claimed, and of another prompt."""
     folder = tmp_path / "records/tiny"
     for policy in (*LEAST, "control-seed0"):
-        write_json(folder / f"eval/task/{policy}/metrics.json", {"scores": {"strict": {}}})
-    write_json(folder / "results.json", {"policy": "grpo-seed0", "tasks": {"task": {}}})
+        for task in ("other_prompt", "task"):
+            write_json(folder / f"eval/{task}/{policy}/metrics.json", {"scores": {"strict": {}}})
+    write_json(folder / "results.json", {"policy": "grpo-seed0", "tasks": {"other_prompt": {}, "task": {}}})
     write_json(folder / "provenance.json", {"commands": ["snakemake --cores 1"]})
-    write_json(folder / "config.json", {"controls": {"arms": {}}, "headline": "strict", "evaluate_on": []})
+    config = {"task": "task", "controls": {"arms": {}}, "headline": "strict", "evaluate_on": []}
+    write_json(folder / "config.json", config)
     (folder / "SHA256SUMS").write_text(f"{64 * 'a'}  results.json\n")
     return folder
 
@@ -133,5 +135,5 @@ def test_readme_counts_signers_and_scores(record, tmp_path):
     attest(record, folder, tmp_path / "bob", "3", "within", [*LEAST, "control-seed0"])
     text = page(record, folder)
     assert "2 of 3 signers reproduced it, by statements in [attestations](attestations):\n" in text
-    assert text.endswith("2 of 3 scores on `cpu of ann`;\n3 of 3 scores on `cpu of bob`.\n") and "eve" not in text
+    assert text.endswith("2 of 6 scores on `cpu of ann`;\n3 of 6 scores on `cpu of bob`.\n") and "eve" not in text
     assert json.loads((folder / "tiny/1.json").read_text())["run"] == "tiny"
