@@ -7,8 +7,7 @@ from pathlib import Path
 
 from backends.evaluation import Evaluation, add_arguments, completions_of
 from backends.tokenizer import described
-from reasoning.policies import problem_count
-from reasoning.protocol import extractor_version, protocol, protocol_hash
+from reasoning.protocol import extractor_version, problem_count, protocol, protocol_hash
 from reasoning.scoring import about, judge, summarise
 from stage.environment import environment, versions
 from stage.files import read_json, sha256, write_json, write_jsonl

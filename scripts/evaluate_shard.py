@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from backends.evaluation import Evaluation, add_arguments
-from reasoning.policies import problem_count
+from reasoning.protocol import problem_count
 from stage.checksums import seal
 from stage.environment import environment
 from stage.files import replacing, write_json

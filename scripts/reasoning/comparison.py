@@ -1,9 +1,9 @@
 """A trained policy against the base model, paired by problem."""
 
+from reasoning.contrasts import holm, interval_of_changes, over_seeds, paired
 from reasoning.faults import learned
-from reasoning.pass_at_k import change_at_k
+from reasoning.pass_at_k import values, with_interval
 from reasoning.protocol import extractors_in_order
-from reasoning.statistics import holm, over_seeds, paired
 
 
 def outcomes(samples, extractor, family=None):
@@ -24,6 +24,18 @@ def by_family(base, policy):
     return found
 
 
+def change_at_k(base, policy):
+    """The differences between two policies, paired by problem, in the same form as `pass_at_k.at_k`."""
+    if "draws" not in base[0]:
+        return {}
+    changes = {}
+    for name in extractors_in_order(base[0]["correct"]):
+        before, after = values(base, name), values(policy, name)
+        differences = {k: [b - a for a, b in zip(before[k], after[k], strict=True)] for k in before}
+        changes[name] = {k: with_interval(of, interval_of_changes) for k, of in differences.items()}
+    return changes
+
+
 def compare(base, policy, prompt):
     """The paired comparison of two lists of samples of the same problems, overall, by family and by what was wrong.
 
@@ -40,12 +52,9 @@ def compare(base, policy, prompt):
     }
 
 
-def compare_over_seeds(before, after):
-    """`{extractor: over_seeds}` for two lists, each with one list of samples per seed."""
-    found = {}
-    for name in extractors_in_order(before[0][0]["correct"]):
-        sides = [[outcomes(samples, name) for samples in side] for side in (before, after)]
-        found[name] = over_seeds(*sides)
-        if found[name]["high"] - found[name]["low"] < 1e-9:  # nothing varies, but for rounding
-            found[name] |= {end: paired(sides[0][0], sides[1][0])[end] for end in ("low", "high")}
-    return found
+def compare_over_seeds(before, after, same_seeds=False):
+    """`{extractor: over_seeds}` for two lists, each with one list of samples per seed, of the `same_seeds` or not."""
+    return {
+        name: over_seeds(*([outcomes(of, name) for of in side] for side in (before, after)), same_seeds)
+        for name in extractors_in_order(before[0][0]["correct"])
+    }

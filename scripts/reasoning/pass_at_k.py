@@ -6,7 +6,7 @@ A sample holds them under `draws`, a list of `n` scored completions.
 import math
 
 from reasoning.protocol import extractors_in_order
-from reasoning.statistics import interval_of_changes, interval_of_scores
+from reasoning.statistics import interval_of_scores
 
 
 def pass_at(k, correct, n):
@@ -53,15 +53,3 @@ def at_k(samples):
         name: {k: with_interval(numbers) for k, numbers in values(samples, name).items()}
         for name in extractors_in_order(samples[0]["correct"])
     }
-
-
-def change_at_k(base, policy):
-    """The differences between two policies, paired by problem, in the same form as `at_k`."""
-    if "draws" not in base[0]:
-        return {}
-    changes = {}
-    for name in extractors_in_order(base[0]["correct"]):
-        before, after = values(base, name), values(policy, name)
-        differences = {k: [b - a for a, b in zip(before[k], after[k], strict=True)] for k in before}
-        changes[name] = {k: with_interval(of, interval_of_changes) for k, of in differences.items()}
-    return changes

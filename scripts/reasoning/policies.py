@@ -1,4 +1,4 @@
-"""The names of a config's policies, and the number of problems in a split."""
+"""The names of a config's policies, and the tasks that they are measured on."""
 
 
 def arms_and_seeds(config, controls=False):
@@ -10,15 +10,19 @@ def arms_and_seeds(config, controls=False):
 
 
 def trained_policies(config, controls=False):
-    """The trained policies, `<arm>-seed<seed>`: every arm with every seed, or under `controls` with its own."""
+    """The trained policies, `<arm>-seed<seed>`: every arm with its own seeds, or with those of the run or controls."""
     arms, seeds = arms_and_seeds(config, controls)
-    return [f"{arm}-seed{seed}" for arm in arms for seed in (controls and arms[arm].get("seeds")) or seeds]
+    return [f"{arm}-seed{seed}" for arm in arms for seed in arms[arm].get("seeds") or seeds]
+
+
+def packaged_policies(config):
+    """The trained policies that are packaged for the Hub: those of the run's own `seeds`."""
+    return [policy for policy in trained_policies(config) if seed_of(policy) in config["seeds"]]
 
 
 def without_controls(config):
-    """The config without what only `snakemake controls` reads: the controls, and arms' own seeds."""
-    arms = {arm: {key: value for key, value in of.items() if key != "seeds"} for arm, of in config["arms"].items()}
-    return {key: value for key, value in config.items() if key != "controls"} | {"arms": arms}
+    """The config without what only `snakemake controls` reads."""
+    return {key: value for key, value in config.items() if key != "controls"}
 
 
 def policies_on(config, task, controls=False):
@@ -50,16 +54,6 @@ def arm_of(policy):
 def seed_of(policy):
     """The seed of a policy as an integer, so that 10 sorts after 2; 0 for the base model."""
     return int(policy.partition("-seed")[2].partition("-step")[0] or 0)
-
-
-def problem_count(task, split):
-    """`(n, subset)`: the number of problems in a split, and whether `limit` makes it a subset.
-
-    It is None for a training split without a limit, from which questions that are also in test have been dropped.
-    """
-    limit = task["limit"].get(split)
-    stated = {"test": task["size"].get("test"), "dev": task.get("dev", 0), "train": None}
-    return limit or stated[split], limit is not None
 
 
 def measured_tasks(config):

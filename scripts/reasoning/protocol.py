@@ -36,6 +36,16 @@ def protocol(task, split, prompt, settings, measured, module=None, version=EXTRA
     }
 
 
+def problem_count(task, split):
+    """`(n, subset)`: the number of problems in a split, and whether `limit` makes it a subset.
+
+    It is None for a training split without a limit, from which questions that are also in test have been dropped.
+    """
+    limit = task["limit"].get(split)
+    stated = {"test": task["size"].get("test"), "dev": task.get("dev", 0), "train": None}
+    return limit or stated[split], limit is not None
+
+
 def extractors_in_order(extractors):
     """The names of extractors in reading order: `strict`, `flexible`, then any others of the answer's type."""
     return sorted(extractors, key=lambda name: (["strict", "flexible", name].index(name), name))

@@ -1,7 +1,7 @@
 """Measured scores beside published ones: how far a run is from what its model's vendor, or another study, states."""
 
 from reasoning.comparison import outcomes
-from reasoning.statistics import mean_over_seeds
+from reasoning.contrasts import mean_over_seeds
 
 
 def distance(measured, stated):

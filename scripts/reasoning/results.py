@@ -4,10 +4,11 @@ import json
 import re
 
 from reasoning.comparison import compare_over_seeds, outcomes
-from reasoning.policies import arm_of
+from reasoning.contrasts import holm
+from reasoning.policies import arm_of, seed_of
 from reasoning.protocol import extractors_in_order, require_equal
 from reasoning.published import beside
-from reasoning.statistics import holm, score
+from reasoning.statistics import score
 
 MARK = re.compile(r" \(([^()]+)\)$")  # of a family: what its problems have in common with those of others
 
@@ -79,24 +80,25 @@ def over_all_seeds(samples):
     """
     of_arm = {}
     for policy, of_policy in samples.items():
-        of_arm.setdefault(arm_of(policy), []).append(of_policy)
+        of_arm.setdefault(arm_of(policy), {})[seed_of(policy)] = of_policy
     marks = {found[1] for sample in of_arm["base"][0] if (found := MARK.search(sample["family"]))}
     return compared(of_arm) | {"marked": {mark: of_mark(of_arm, mark) for mark in sorted(marks)}}
 
 
 def compared(of_arm):
-    """`{arms, leads}` of `{arm: [samples of each seed]}`: each against the base model, and the first against each."""
-    base, (lead, *others) = of_arm["base"], (arm for arm in of_arm if arm != "base")
+    """`{arms, leads}` of `{arm: {seed: samples}}`: each against the base model, and the first against each."""
+    seeds, samples = ({arm: [*part(of)] for arm, of in of_arm.items()} for part in (dict.keys, dict.values))
+    base, (lead, *others) = samples["base"], (arm for arm in samples if arm != "base")
     return {
-        "arms": {arm: compare_over_seeds(base, of_arm[arm]) for arm in (lead, *others)},
-        "leads": {arm: compare_over_seeds(of_arm[arm], of_arm[lead]) for arm in others},
+        "arms": {arm: compare_over_seeds(base, samples[arm]) for arm in (lead, *others)},
+        "leads": {arm: compare_over_seeds(samples[arm], samples[lead], seeds[arm] == seeds[lead]) for arm in others},
     }
 
 
 def of_mark(of_arm, mark):
     """`{base, arms, leads}` of the problems with a mark in their family; `base` is the base model's score."""
     chosen = {
-        arm: [[sample for sample in of if sample["family"].endswith(f" ({mark})")] for of in seeds]
+        arm: {seed: [sample for sample in of if sample["family"].endswith(f" ({mark})")] for seed, of in seeds.items()}
         for arm, seeds in of_arm.items()
     }
     names = extractors_in_order(chosen["base"][0][0]["correct"])

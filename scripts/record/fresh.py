@@ -4,10 +4,10 @@ On the same kind of machine a fresh run is the published one again, completion f
 policy is one more training, and the base model is the same policy with other last bits.
 """
 
+from reasoning.contrasts import new_training, same_policy
 from reasoning.policies import arm_of
 from reasoning.protocol import changed_fields, extractors_in_order
 from reasoning.scoring import judge
-from reasoning.statistics import new_training, same_policy
 from stage.files import read_json, read_jsonl
 
 from record.layout import read_samples

@@ -4,8 +4,8 @@ from reasoning.comparison import compare
 from reasoning.contamination import verbatim
 from reasoning.order import shown
 from reasoning.overrides import of_task
-from reasoning.policies import measured_tasks, policies_on, problem_count, published_numbers, trained_policies
-from reasoning.protocol import MEASURED, extractor_version, protocol, protocol_hash
+from reasoning.policies import measured_tasks, policies_on, published_numbers, trained_policies
+from reasoning.protocol import MEASURED, extractor_version, problem_count, protocol, protocol_hash
 from reasoning.results import gather
 from reasoning.rows import read_results
 from reasoning.scoring import ABOUT, judge_again, summarise

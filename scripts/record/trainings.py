@@ -3,7 +3,8 @@
 import csv
 import math
 
-from reasoning.policies import arm_of, measured_tasks, policies_on, problem_count, seed_of, trained_policies
+from reasoning.policies import arm_of, measured_tasks, packaged_policies, policies_on, seed_of, trained_policies
+from reasoning.protocol import problem_count
 from reasoning.training import arguments
 from stage.files import read_json, read_text, sha256
 
@@ -172,6 +173,6 @@ def check(record, config, results):
         rewards = section_of(config, arm_of(policy), "rewards") if by_rewards else None
         found = check_history(rows, read_json(record / "training" / policy / "arguments.json"), rewards)
         wrong += [f"training/{policy}/history: {words}" for words in found]
-    for policy in trained_policies(config):
+    for policy in packaged_policies(config):
         wrong += check_package(record, policy)
     return wrong, [f"{len(policies)} trainings held to the config"]

@@ -4,8 +4,8 @@ from itertools import combinations
 
 import pytest
 from answers import number as a_number
-from reasoning.comparison import compare
-from reasoning.pass_at_k import at_k, change_at_k, pass_at, voted
+from reasoning.comparison import change_at_k, compare
+from reasoning.pass_at_k import at_k, pass_at, voted
 from reasoning.scoring import judge, summarise
 
 PROMPT = {"answer": r"####\s*([^\n]*)", "format": "[^#]+#### [^\\n]+"}

@@ -1,8 +1,8 @@
 """The names and order of policies, the rows of a table, and what several environments are grouped by."""
 
 import pytest
-from reasoning.policies import arm_of, arms_and_seeds, policies_on, problem_count, seed_of, trained_policies
-from reasoning.protocol import MEASURED, changed_fields, protocol
+from reasoning.policies import arm_of, arms_and_seeds, packaged_policies, policies_on, seed_of, trained_policies
+from reasoning.protocol import MEASURED, changed_fields, problem_count, protocol
 from reasoning.results import grouped, over_all_seeds
 from reasoning.rows import in_order, marked, trained_in_order
 
@@ -19,9 +19,12 @@ def test_every_arm_with_every_seed():
     assert trained_policies(CONFIG) == ["grpo-seed0", "grpo-seed10", "sft-seed0", "sft-seed10"]
     assert trained_policies(CONFIG, controls=True) == ["grpo-seed1", "sft-seed1", "coin-seed1"]
     assert arms_and_seeds(CONFIG) == (CONFIG["arms"], [0, 10])
-    more = CONFIG | {"arms": {"grpo": {"seeds": [0, 10]}, "sft": {}}}
-    assert trained_policies(more, controls=True) == ["grpo-seed0", "grpo-seed10", "sft-seed1", "coin-seed1"]
-    assert trained_policies(more) == trained_policies(CONFIG)
+    more = CONFIG | {"arms": {"grpo": {"seeds": [0, 1, 2]}, "sft": {}}}
+    grpo = ["grpo-seed0", "grpo-seed1", "grpo-seed2"]
+    assert trained_policies(more, controls=True) == [*grpo, "sft-seed1", "coin-seed1"]
+    assert trained_policies(more) == [*grpo, "sft-seed0", "sft-seed10"]
+    assert packaged_policies(more) == ["grpo-seed0", "sft-seed0", "sft-seed10"]
+    assert packaged_policies(CONFIG) == trained_policies(CONFIG)
     assert trained_policies(CONFIG | {"arm": "sft"}) == ["sft-seed0", "sft-seed10", "grpo-seed0", "grpo-seed10"]
 
 
@@ -102,6 +105,17 @@ def test_arms_over_seeds_and_the_first_ones_lead():
         "b": (0.25, 2),
     }
     assert found["leads"].keys() == {"b"} and found["leads"]["b"]["strict"]["difference"] == 0.75
+
+
+def test_arms_of_the_same_seeds_are_compared_seed_by_seed():
+    """What a seed gives to both arms is no part of the lead; with other seeds it is."""
+    right, wrong = sample(True), sample(False)
+    b = {f"b-seed{seed}": [right] * 10 * seed + [wrong] * (40 - 10 * seed) for seed in (0, 1, 2)}
+    a = {f"a-seed{seed}": [right] * (10 * seed + 8) + [wrong] * (32 - 10 * seed) for seed in (0, 1, 2)}
+    others = {f"b-seed{seed + 1}": of for seed, of in enumerate(b.values())}
+    leads = [over_all_seeds({"base": [wrong] * 40} | a | of)["leads"]["b"]["strict"] for of in (b, others)]
+    assert [lead["difference"] for lead in leads] == [0.2, 0.2]
+    assert leads[0]["low"] > 0 and leads[1]["low"] < -0.3
 
 
 def test_environments_are_grouped():

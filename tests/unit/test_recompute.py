@@ -8,12 +8,12 @@ import pytest
 from answers import number as a_number
 from reasoning.comparison import compare
 from reasoning.contamination import verbatim
+from reasoning.contrasts import new_training
 from reasoning.order import shown
 from reasoning.policies import trained_policies
 from reasoning.protocol import MEASURED, protocol, protocol_hash
 from reasoning.results import gather
 from reasoning.scoring import judge, summarise
-from reasoning.statistics import new_training
 from record.compared import mismatches
 from record.fresh import difference, expected, judge_again, judge_fresh, kind, kind_of
 from record.recompute import by_config, check, numbers, told_to_arms

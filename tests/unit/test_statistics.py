@@ -5,21 +5,18 @@ from statistics import stdev
 import numpy
 import pytest
 from reasoning.comparison import compare
-from reasoning.protocol import MEASURED, protocol, protocol_hash, require_equal
-from reasoning.statistics import (
+from reasoning.contrasts import (
     holm,
     interval_of_changes,
-    interval_of_scores,
-    mean_interval,
     mean_over_seeds,
     new_training,
     over_seeds,
     paired,
-    quantiles,
     same_policy,
-    score,
     tango,
 )
+from reasoning.protocol import MEASURED, protocol, protocol_hash, require_equal
+from reasoning.statistics import interval_of_scores, mean_interval, quantiles, score
 from scipy.optimize import minimize_scalar
 from scipy.stats import bootstrap, norm, t, ttest_1samp, ttest_ind
 
@@ -274,16 +271,47 @@ def test_one_problem_says_nothing():
     assert (result["difference"], result["low"], result["high"]) == (0.5, -1.0, 1.0)
 
 
-def test_interval_over_seeds_covers():
-    """In 400 simulated studies with three seeds each, the interval covers the true effect about 95 % of the time."""
+@pytest.mark.parametrize("other", ["the base model", "an arm of other seeds", "an arm of the same seeds"])
+@pytest.mark.parametrize("seeds", [3, 10])
+def test_interval_over_seeds_covers(other, seeds):
+    """In 1,000 simulated studies, the interval covers the true effect at least about 95 % of the time."""
     rng, effect, covered = numpy.random.default_rng(0), 0.2, 0
-    for _ in range(400):
-        seeds, problems = rng.normal(0, 0.08, (3, 1)), rng.beta(0.5, 0.5, 100)
-        before = rng.random(100) < 0.6 * problems
-        after = rng.random((3, 100)) < 0.6 * problems + effect + seeds
-        result = over_seeds([before], after)
+    spread = {
+        "the base model": (0.0, 0.08),
+        "an arm of other seeds": (0.08, 0.08),
+        "an arm of the same seeds": (0.02, 0.02),
+    }
+    for _ in range(1000):
+        problems, shared = rng.beta(0.5, 0.5, 100), rng.normal(0, 0.08, (seeds, 1))
+        shared = shared if other == "an arm of the same seeds" else 0.0
+        ours = [rng.normal(0, sd, (seeds, 1)) + shared for sd in spread[other]]
+        count = 1 if other == "the base model" else seeds
+        before = rng.random((count, 100)) < 0.1 + 0.5 * problems + ours[0][:count]
+        after = rng.random((seeds, 100)) < 0.1 + 0.5 * problems + effect + ours[1]
+        result = over_seeds(before, after, other == "an arm of the same seeds")
         covered += result["low"] <= effect <= result["high"]
-    assert 0.94 <= covered / 400
+    assert 0.935 <= covered / 1000
+
+
+def test_the_same_seeds_are_a_t_test_of_their_differences():
+    """If problems do not differ, and with what both arms owe to a seed in none of it."""
+    before, after = [[0.1] * 40, [0.5] * 40, [0.3] * 40], [[0.2] * 40, [0.7] * 40, [0.45] * 40]
+    found = over_seeds(before, after, same_seeds=True)
+    assert interval(found) == tuple(ttest_1samp([0.1, 0.2, 0.15], 0).confidence_interval())
+    assert found["high"] - found["low"] < 0.3 < (apart := over_seeds(before, after))["high"] - apart["low"]
+
+
+@pytest.mark.parametrize("change", [1.0, 1 - 1e-10, -1 + 1e-10, -1.0])
+def test_the_largest_changes(change):
+    low, high = interval_of_changes([change] * 20)
+    assert -1.0 <= low <= high <= 1.0 and high - low > 0.05
+
+
+@pytest.mark.parametrize("k", range(1, 301, 15))
+def test_rounding_hides_no_agreement(k):
+    """All scores are equal, though their mean and so their variance are not exactly so."""
+    found = over_seeds([[0.0] * 30], [[k / 301] * 30] * 3)
+    assert interval(found) == interval_of_changes([k / 301] * 30)
 
 
 def test_over_seeds_without_change():
