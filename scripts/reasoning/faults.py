@@ -1,4 +1,4 @@
-"""What is wrong in a completion, for problems whose solution is known step by step."""
+"""What is wrong in a completion, or right for another reason, where the solution is known step by step."""
 
 import re
 from collections import Counter
@@ -16,6 +16,7 @@ OPERATORS = {
 
 # In words, in the order in which they are looked for: a completion has the first one that is there.
 FAULTS = {
+    "right by other steps": "the answer is right, and a step is wrong, missing or another than the solution's",
     "truncated": "it reached the token limit",
     "no answer": "the answer tag is missing, or holds nothing that can be read",
     "copied": "a step is one of a worked example, with its numbers",
@@ -40,21 +41,23 @@ def holds(equation):
 
 
 def fault(sample, examples):
-    """What is wrong in a sample that is not right by the strict extractor; None for one that is right.
+    """What is wrong in a sample, by the strict extractor; None if answer and steps are right.
 
     `examples` are the equations of the prompt's worked examples; one whose numbers are those of the question or of the
     solution is no copy. Without the solution's `steps` in the sample, all that has an answer, another one than gold, is
     "another answer".
     """
+    found = equations(sample["completion"])
+    results = [result for *_, result in found]
     if sample["correct"]["strict"] == 1:
-        return None
+        as_solved = not sample.get("steps") or (results == sample["steps"] and all(map(holds, found)))
+        return None if as_solved else "right by other steps"
     if sample["truncated"]:
         return "truncated"
     if sample["extracted"]["strict"] is None:
         return "no answer"
     if not sample.get("steps"):
         return "another answer"
-    found = equations(sample["completion"])
     given = {*map(number, NUMBER.findall(as_seen(sample.get("question") or ""))), *sample["steps"]}
     if any(not {a, b} <= given for a, _, b, _ in set(found) & examples):
         return "copied"
@@ -62,7 +65,7 @@ def fault(sample, examples):
         return "number of steps"
     if not all(map(holds, found)):
         return "arithmetic"
-    return "operation" if [result for *_, result in found] != sample["steps"] else "another answer"
+    return "operation" if results != sample["steps"] else "another answer"
 
 
 def learned(base, policy, prompt):
@@ -74,11 +77,12 @@ def learned(base, policy, prompt):
     if not any(sample.get("steps") for sample in base):
         return None
     examples = {step for example in prompt["examples"] for step in equations(example["completion"])}
-    pairs = [(fault(b, examples), fault(p, examples)) for b, p in zip(base, policy, strict=True)]
+    found = [[(s["correct"]["strict"] == 1, fault(s, examples)) for s in samples] for samples in (base, policy)]
+    pairs = [*zip(*found, strict=True)]
     counts = {
-        "base": Counter(b for b, _ in pairs),
-        "policy": Counter(p for _, p in pairs),
-        "won": Counter(b for b, p in pairs if p is None),
-        "lost": Counter(p for b, p in pairs if b is None),
+        "base": Counter(b for (_, b), _ in pairs),
+        "policy": Counter(p for _, (_, p) in pairs),
+        "won": Counter(b for (solved, b), (solves, _) in pairs if solves > solved),
+        "lost": Counter(p for (solved, _), (solves, p) in pairs if solved > solves),
     }
     return {name: {of: count[name] for of, count in counts.items()} for name in FAULTS}

@@ -79,7 +79,7 @@ def by_arm(results):
 
 
 def arms(tasks):
-    """Scores of the base model and of each arm in percent: each seed, the mean, its interval for other seeds."""
+    """Scores of the base model and of each arm in percent: each seed, the mean, and the interval of the change."""
     heights = [1 + len(entry["arms"]) for entry in tasks.values()]
     figure, axes = pyplot.subplots(len(tasks), 1, figsize=(7, 0.7 + 0.34 * sum(heights)), squeeze=False)
     for axis, (task, entry) in zip(axes.flat, tasks.items(), strict=True):
@@ -101,12 +101,12 @@ def arms(tasks):
         axis.set_xlim(0, 100)
         axis.set_xlabel(f"{measure(base)}, % of test problems")
         dotted = "; dotted: commonest answer" if entry.get("guess") else ""
-        axis.set_title(f"{task}, n = {entry['n']}: mean, 95 % interval, each seed a dot{dotted}")
+        axis.set_title(f"{task}, n = {entry['n']}: mean, 95 % interval of the change, each seed a dot{dotted}")
     return figure
 
 
 def supervision(results, histories):
-    """Scores against the worked solutions that an arm was told: the mean over seeds, with its 95 % interval."""
+    """Scores against the worked solutions that an arm was told: the mean over seeds, and the interval of the change."""
     figure, axes = pyplot.subplots(len(results["tasks"]), 1, figsize=(6, 2.8 * len(results["tasks"])), squeeze=False)
     for axis, (task, entry) in zip(axes.flat, by_arm(results).items(), strict=True):
         axis.axhline(100 * entry["base"]["value"], color="0.5", linewidth=0.8)
@@ -120,7 +120,7 @@ def supervision(results, histories):
             axis.errorbar(at, mean, yerr=ends, fmt="o", markersize=4, color=f"C{place}", label=label)
         axis.set_xlabel("worked solutions that the arm was told")
         axis.set_ylabel(f"{measure(entry['base'])}, %")
-        axis.set_title(f"{task}: base model as a line, means over seeds with 95 % intervals")
+        axis.set_title(f"{task}: base model as a line, means over seeds, 95 % intervals of the change")
         axis.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 

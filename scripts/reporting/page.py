@@ -6,7 +6,7 @@ from reasoning.faults import FAULTS
 from reasoning.rows import marked_task, published_rows, rows
 
 from reporting.latex import bibtex
-from reporting.summaries import costs, families, faults, learned, minutes, prompts, side_by_side
+from reporting.summaries import costs, families, faults, learned, minutes, posed_again, prompts, side_by_side
 from reporting.templates import fill
 from reporting.training import health
 from reporting.words import (
@@ -61,6 +61,7 @@ def page(template, config, command, results, samples, histories, figures, citati
         learned=learned(results["tasks"][own]),
         faulty=faults(results["tasks"][own]),
         prompts=prompts(config, results, samples),
+        posed_again=posed_again(config, results),
         costs=costs(provenance["stages"]) if provenance else {},
         of_seeds={
             task: claims_over_seeds(entry["arms"], entry["leads"], headline) for task, entry in results["tasks"].items()

@@ -72,19 +72,26 @@ def learned(entry):
     return {arm: {key: sum(row[key] for row in of) / len(of) for key in of[0]} for arm, of in found.items()}
 
 
+def posed_again(config, results):
+    """The tasks that pose the first task's problems once more: by other prompts, or for several completions of each."""
+
+    def decoded(task):
+        return {key: value for key, value in of_task(config, "eval", task).items() if key != "draws"}
+
+    own, *others = results["tasks"]
+    alike = [task for task in others if config["tasks"][task]["source"] == config["tasks"][own]["source"]]
+    return [task for task in alike if decoded(task) == decoded(own)]
+
+
 def prompts(config, results, samples):
     """`{n, tasks, seeds, rows}` of the first task's problems by other prompts; None if there are none.
 
     All of the same problems and of the same seeds, which are those that every prompt has: `rows` is
     `{arm: {task: over_seeds}}`, with the base model's score as `base`.
     """
-    own, *others = results["tasks"]
-
-    def said(task):
-        return [config["tasks"][task]["source"], of_task(config, "eval", task)]
-
+    own = next(iter(results["tasks"]))
     asked = of_task(config, "prompt", own)
-    others = [task for task in others if said(task) == said(own) and of_task(config, "prompt", task) != asked]
+    others = [task for task in posed_again(config, results) if of_task(config, "prompt", task) != asked]
     if not others:
         return None
     found = {task: of_arms(samples, task) for task in (own, *others)}

@@ -157,8 +157,9 @@ def training_in_words(config, arm):
     problems, steps, n = train["problems"], train[train["trainer"]]["max_steps"], distinct(task, train)
     said = f"{METHODS[train['trainer']]} from {train['start'] or 'the base model'}, {steps} steps on "
     if train["trainer"] == "sft":
-        what = f"{train['teacher']}'s right completions" if train["teacher"] else "worked solutions"
-        what = what if train["teacher"] or gives(task, "solution") else "the answers"
+        if train["teacher"]:
+            return f"{said}those of {train['teacher']}'s completions of {n} problems that are right"
+        what = "worked solutions" if gives(task, "solution") else "the answers"
         return f"{said}{what} of {n} problems" + ", each with another one's answer" * problems["wrong_answers"]
     rewards = [f"{COIN.get(name, name)} (weight {weight:g})" for name, weight in sorted(weights.items()) if weight]
     said += f"{n} problems, rewarded by {' and '.join(rewards)}"

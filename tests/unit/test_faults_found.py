@@ -25,7 +25,9 @@ def judged(text, truncated=False, steps=STEPS, name="a"):
     ("text", "found"),
     [
         ("3 * 4 = 12\n12 + 5 = 17\n#### 17", None),
-        ("the answer is\n#### 17", None),
+        ("the answer is\n#### 17", "right by other steps"),
+        ("3 + 4 = 7\n7 + 10 = 17\n#### 17", "right by other steps"),
+        ("3 * 4 = 11\n12 + 5 = 17\n#### 17", "right by other steps"),
         ("3 * 4 = 12\n12 + 5 = 17", "no answer"),
         ("3 * 4 = 12\n12 + 5 = 17\n#### many", "no answer"),
         ("4 + 5 = 9\n9 + 7 = 16\n#### 16", "copied"),
@@ -84,13 +86,15 @@ def test_a_step_is_what_it_computes(text, true):
 
 
 def test_counts_add_up():
-    """Each wrong completion once; won and lost are the base model's and the policy's in the problems that changed."""
-    texts = ["#### 17", "4 + 5 = 9\n9 - 2 = 7\n#### 7", "3 * 4 = 12\n#### 12", "no"]
+    """Each completion once; won and lost are the base model's and the policy's in the problems that changed."""
+    solution = "3 * 4 = 12\n12 + 5 = 17\n#### 17"
+    texts = [solution, "4 + 5 = 9\n9 - 2 = 7\n#### 7", "3 * 4 = 12\n#### 12", "no"]
     base = [judged(text, name=str(i)) for i, text in enumerate(texts)]
-    policy = [judged(text, name=str(i)) for i, text in enumerate([texts[3], "#### 17", texts[2], "#### 17"])]
+    policy = [judged(text, name=str(i)) for i, text in enumerate([texts[3], "#### 17", texts[2], solution])]
     found = learned(base, policy, PROMPT)
     assert list(found) == list(FAULTS)
     sums = {of: sum(count[of] for count in found.values()) for of in ("base", "policy", "won", "lost")}
-    assert sums == {"base": 3, "policy": 2, "won": 2, "lost": 1}
+    assert sums == {"base": 3, "policy": 3, "won": 2, "lost": 1}
     assert found["copied"] == {"base": 1, "policy": 0, "won": 1, "lost": 0}
     assert found["no answer"] == {"base": 1, "policy": 1, "won": 1, "lost": 1}
+    assert found["right by other steps"] == {"base": 0, "policy": 1, "won": 0, "lost": 0}

@@ -200,7 +200,7 @@ def test_trainings_in_words():
     assert said["grpo"] == f"GRPO from the base model, 5 steps on 30 problems, {by}"
     assert said["sft"] == "supervised fine-tuning from the base model, 9 steps on worked solutions of 48 problems"
     assert (
-        said["rft"] == "supervised fine-tuning from the base model, 9 steps on base's right completions of 48 problems"
+        said["rft"] == "supervised fine-tuning from the base model, 9 steps on those of base's completions of 48 problems that are right"
     )
     assert said["both"].startswith("not trained: the model at the start with the adapters of grpo (weight 0.5) and sft")
     assert said["wrong"] == (
