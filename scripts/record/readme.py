@@ -21,8 +21,9 @@ BLOCK = re.compile(r"(<!-- numbers: .* -->\n).*(<!-- end of numbers -->)", re.DO
 def scores_of(record):
     """A record's scores by the headline extractor, over all its seeds and controls.
 
-    `{task: {n, base, measure, arms, leads, seeds}}` of the task that it is about: the base model's score and what it is
-    called, arms and leads as in results.json, and each seed's score by arm.
+    `{task: {n, base, measure, arms, leads, seeds, marked}}` of the task that it is about: the base model's score and
+    what it is called, arms and leads as in results.json, each seed's score by arm, and of the problems with a mark, such
+    as "held out", the base model's score and the arms.
     """
     headline = read_json(record / "config.json")["headline"]
     order = read_json(record / SCOPES[-1] / "results.json")["shown"]
@@ -41,6 +42,10 @@ def scores_of(record):
             "seeds": {
                 arm: [scores[p]["value"] for p in sorted(scores, key=seed_of) if arm_of(p) == arm]
                 for arm in over["arms"]
+            },
+            "marked": {
+                mark: {"base": of["base"][headline], "arms": {arm: of["arms"][arm][headline] for arm in of["arms"]}}
+                for mark, of in over["marked"].items()
             },
         }
     }
