@@ -16,7 +16,7 @@ OPERATORS = {
 
 # In words, in the order in which they are looked for: a completion has the first one that is there.
 FAULTS = {
-    "right by other steps": "the answer is right, and a step is wrong, missing or another than the solution's",
+    "right by other steps": "the answer is right, and the equations before it are not the solution's",
     "truncated": "it reached the token limit",
     "no answer": "the answer tag is missing, or holds nothing that can be read",
     "copied": "a step is one of a worked example, with its numbers",

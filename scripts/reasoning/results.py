@@ -73,30 +73,39 @@ def adjust(tasks):
 
 
 def over_all_seeds(samples):
-    """`{arms, leads, marked}` over seeds; `samples` is `{policy: samples}`, base model and first arm first.
+    """`{arms, leads, by_seed, marked}` over seeds; `samples` is `{policy: samples}`, base model and first arm first.
 
-    `marked` is `{mark: {base, arms, leads}}`, the same of the problems whose family ends in a mark in parentheses, such
-    as "(held out)".
+    `marked` is `{mark: {base, arms, leads, by_seed}}`, the same of the problems whose family ends in a mark in
+    parentheses, such as "(held out)".
     """
     of_arm = {}
     for policy, of_policy in samples.items():
         of_arm.setdefault(arm_of(policy), {})[seed_of(policy)] = of_policy
+    of_arm = {arm: dict(sorted(of.items())) for arm, of in of_arm.items()}
     marks = {found[1] for sample in of_arm["base"][0] if (found := MARK.search(sample["family"]))}
     return compared(of_arm) | {"marked": {mark: of_mark(of_arm, mark) for mark in sorted(marks)}}
 
 
 def compared(of_arm):
-    """`{arms, leads}` of `{arm: {seed: samples}}`: each against the base model, and the first against each."""
+    """`{arms, leads, by_seed}` of `{arm: {seed: samples}}`: each against the base model, and the first against each.
+
+    `leads` treats arms as independent; `by_seed` is the same seed by seed, of arms that have the first one's seeds.
+    """
     seeds, samples = ({arm: [*part(of)] for arm, of in of_arm.items()} for part in (dict.keys, dict.values))
     base, (lead, *others) = samples["base"], (arm for arm in samples if arm != "base")
     return {
         "arms": {arm: compare_over_seeds(base, samples[arm]) for arm in (lead, *others)},
-        "leads": {arm: compare_over_seeds(samples[arm], samples[lead], seeds[arm] == seeds[lead]) for arm in others},
+        "leads": {arm: compare_over_seeds(samples[arm], samples[lead]) for arm in others},
+        "by_seed": {
+            arm: compare_over_seeds(samples[arm], samples[lead], same_seeds=True)
+            for arm in others
+            if seeds[arm] == seeds[lead]
+        },
     }
 
 
 def of_mark(of_arm, mark):
-    """`{base, arms, leads}` of the problems with a mark in their family; `base` is the base model's score."""
+    """`{base, arms, leads, by_seed}` of the problems with a mark in their family; `base` is the base model's score."""
     chosen = {
         arm: {seed: [sample for sample in of if sample["family"].endswith(f" ({mark})")] for seed, of in seeds.items()}
         for arm, seeds in of_arm.items()

@@ -11,10 +11,10 @@ def read_results(path):
     results = read_json(path)
     results["tasks"] = {task: results["tasks"][task] for task in results["shown"]["tasks"]}
     for entry in results["tasks"].values():
-        for key in ("policies", "arms", "leads"):
+        for key in ("policies", "arms", "leads", "by_seed"):
             entry[key] = in_order(entry[key], results["shown"]["arms"])
         for of_mark in entry["marked"].values():
-            of_mark |= {key: in_order(of_mark[key], results["shown"]["arms"]) for key in ("arms", "leads")}
+            of_mark |= {key: in_order(of_mark[key], results["shown"]["arms"]) for key in ("arms", "leads", "by_seed")}
     results["told"] = in_order(results["told"], results["shown"]["arms"])
     return results
 

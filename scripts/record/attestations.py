@@ -26,11 +26,11 @@ def addresses(record):
 def required(record):
     """The addresses that a statement has at least: the claim's scores, of the base model and of the policy.
 
-    They are those on the task that was trained on, which the shortest command that makes both policies has; other tasks
-    of the record, such as other prompts, count where the run has them.
+    They are those on the record's first task, which the shortest command that makes both policies has; other tasks of
+    the record, such as other prompts, count where the run has them.
     """
-    task, policy = read_json(record / "config.json")["task"], read_json(record / "results.json")["policy"]
-    folders = {(task, "base"), (task, policy)}
+    results = read_json(record / "results.json")
+    folders = {(results["shown"]["tasks"][0], policy) for policy in ("base", results["policy"])}
     return {address for address in addresses(record) if tuple(address.split("/")[1:3]) in folders}
 
 

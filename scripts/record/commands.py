@@ -98,7 +98,7 @@ def check_command(job, config, folder):
         expected = by_config(config, flag, policy, task)
         if expected is not None and len(words) == 1:
             found = words[0] if isinstance(expected, str) else json.loads(words[0])
-            if flag == "config" and policy:  # a package's; in earlier records it has the controls too
+            if flag == "config" and policy:  # a package's
                 found, expected = without_controls(found), without_controls(expected)
             yield from mismatches(found, expected, f"jobs.{output}: --{flag}", "by the config")
     if policy:

@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-from reasoning.policies import arm_of
+from reasoning.policies import arm_of, packaged_policies
 from stage.files import read_json
 
 # Counts up when a record of this code can no longer be read by the code before it, or when a number or a text that
@@ -71,10 +71,7 @@ def record_files(results):
     others += results.glob("training/*/selection.json")
     others = [path.relative_to(results) for path in others if of_config(path.parent.name, config)]
     files |= {path.with_name(path.name.removesuffix(".gz")) for path in others}
-    packaged = {
-        policy for entry in read_json(results / "results.json")["tasks"].values() for policy in entry["policies"]
-    }
-    files |= {Path("hub", f"{policy}.sha256") for policy in packaged if (results / f"hub/{policy}.sha256").exists()}
+    files |= {Path("hub", f"{policy}.sha256") for policy in packaged_policies(config)}
     return sorted(files)
 
 

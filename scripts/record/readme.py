@@ -22,8 +22,8 @@ def scores_of(record):
     """A record's scores by the headline extractor, over all its seeds and controls.
 
     `{task: {n, base, measure, arms, leads, seeds, marked}}` of the task that it is about: the base model's score and
-    what it is called, arms and leads as in results.json, each seed's score by arm, and of the problems with a mark, such
-    as "held out", the base model's score and the arms.
+    what it is called, arms and leads as in results.json, each seed's score by arm, and of the problems with a mark,
+    such as "held out", the base model's score and the arms.
     """
     headline = read_json(record / "config.json")["headline"]
     order = read_json(record / SCOPES[-1] / "results.json")["shown"]

@@ -79,8 +79,14 @@ def posed_again(config, results):
         return {key: value for key, value in of_task(config, "eval", task).items() if key != "draws"}
 
     own, *others = results["tasks"]
+    asked = of_task(config, "prompt", own)
     alike = [task for task in others if config["tasks"][task]["source"] == config["tasks"][own]["source"]]
-    return [task for task in alike if decoded(task) == decoded(own)]
+    return [
+        task
+        for task in alike
+        if decoded(task) == decoded(own)
+        and (of_task(config, "prompt", task) != asked or "draws" in of_task(config, "eval", task))
+    ]
 
 
 def prompts(config, results, samples):

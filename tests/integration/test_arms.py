@@ -115,7 +115,7 @@ def test_a_task_of_some_policies(arms):
     assert measured == {"base", "grpo-seed0"}
     page = (arms.folder / "results/tiny/controls/report.html").read_text()
     table = page.partition("<h2>Other prompts</h2>")[2].partition("</table>")[0]
-    assert re.findall(r'<td class="name">([\w ]+)</td>', table) == ["base model", "grpo"]
+    assert re.findall(r'<td class="name" colspan="4">([\w ]+)</td>', table) == ["base model", "grpo"]
     assert "<h2>All tasks</h2>" not in page
     tasks = {**arms.settings["tasks"]}
     for only, says in (({"arms": ["gone"]}, "no arm gone"), ({"seeds": [7]}, "leaves out grpo-seed0")):

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from record.layout import FORMAT
 
 RECORD = "results/published/tiny"
 
@@ -49,7 +50,7 @@ def test_record(published):
     assert not any("safetensors" in name for name in names)
     subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=record, check=True)
     provenance = json.loads((record / "provenance.json").read_text())
-    assert provenance["format"] == 2 and len(provenance["commit"]) == 40
+    assert provenance["format"] == FORMAT and len(provenance["commit"]) == 40
     assert provenance["stages"]["train/grpo-seed0"]["seconds"] > 0
     assert provenance["stages"]["evaluate/word_problems/base"]["tokens_per_second"] > 0
     assert "adapters/grpo-seed0/adapter_model.safetensors" in provenance["weights"]

@@ -22,10 +22,9 @@ def record(tmp_path):
     for policy in (*LEAST, "control-seed0"):
         for task in ("other_prompt", "task"):
             write_json(folder / f"eval/{task}/{policy}/metrics.json", {"scores": {"strict": {}}})
-    write_json(folder / "results.json", {"policy": "grpo-seed0", "tasks": {"other_prompt": {}, "task": {}}})
+    write_json(folder / "results.json", {"policy": "grpo-seed0", "shown": {"tasks": ["task", "other_prompt"]}})
     write_json(folder / "provenance.json", {"commands": ["snakemake --cores 1"]})
-    config = {"task": "task", "controls": {"arms": {}}, "headline": "strict", "evaluate_on": []}
-    write_json(folder / "config.json", config)
+    write_json(folder / "config.json", {"controls": {"arms": {}}, "headline": "strict", "evaluate_on": []})
     (folder / "SHA256SUMS").write_text(f"{64 * 'a'}  results.json\n")
     return folder
 

@@ -155,6 +155,11 @@ def check_config():
         check_only(task)
     if both := sorted({*config["evaluate_on"]} & {*config["baselines"]}):
         raise WorkflowError(f"config: baselines: {', '.join(both)} is in evaluate_on, which has the base model too")
+    if trained_policies()[0] not in packaged_policies():
+        raise WorkflowError(
+            f"config: {trained_policies()[0]}, which the claims are about, is of none of `seeds`, whose policies are "
+            "packaged: put its seed there"
+        )
     repo_id, count = config["hub"]["repo_id"], len(packaged_policies())
     if repo_id and count > 1 and "{policy}" not in repo_id:
         raise WorkflowError(f"config: hub.repo_id names one repository for {count} policies: put {{policy}} into it")
