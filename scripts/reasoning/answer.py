@@ -123,3 +123,9 @@ def extract(text, pattern):
         "flexible": extract_flexible(text),
         "math_verify": extract_math_verify(text, pattern),
     }
+
+
+def strict_score(kind, text, problem, prompt):
+    """The score of a completion by the strict extractor of an answer's type: what is rewarded and imitated as right."""
+    value = kind.EXTRACTORS["strict"](text, prompt["answer"])
+    return float(kind.equal(value, problem["answer"], problem.get("facts")))

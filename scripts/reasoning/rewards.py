@@ -8,9 +8,9 @@ import re
 import runpy
 from functools import partial
 
+from reasoning.answer import strict_score
 from reasoning.number import NUMBER, as_seen, number
 from reasoning.own import failure
-from reasoning.scoring import strict_score
 
 COMPUTED = re.compile(rf"=\s*({NUMBER.pattern})")
 

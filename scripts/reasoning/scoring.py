@@ -10,12 +10,6 @@ from reasoning.statistics import quantiles, score
 ABOUT = ("id", "family", "gold", "facts", "steps", "question")
 
 
-def strict_score(kind, text, problem, prompt):
-    """The score of a completion by the strict extractor of an answer's type: what is rewarded and imitated as right."""
-    value = kind.EXTRACTORS["strict"](text, prompt["answer"])
-    return float(kind.equal(value, problem["answer"], problem.get("facts")))
-
-
 def judge(name, gold, text, tokens, truncated, prompt, kind, facts=None, cuts=()):
     """One completion of the problem `name`, judged: what each extractor reads in it, and if that is the gold answer.
 

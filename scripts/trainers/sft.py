@@ -3,7 +3,7 @@
 from backends.chat_template import end_of_turn
 from backends.decoding import stop_tokens
 from backends.tokenizer import load_tokenizer, token_ids
-from reasoning.scoring import strict_score
+from reasoning.answer import strict_score
 from reasoning.training import arguments
 from stage.files import write_jsonl
 

@@ -2,7 +2,8 @@
 
 import pytest
 from answers import number
-from reasoning.scoring import about, judge, judge_again, strict_score, summarise, within_budgets
+from reasoning.answer import strict_score
+from reasoning.scoring import about, judge, judge_again, summarise, within_budgets
 
 PROMPT = {"answer": "<answer>([^<]*)</answer>", "format": "[a-z]*<answer>[0-9]+</answer>"}
 
