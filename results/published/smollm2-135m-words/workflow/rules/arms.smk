@@ -110,7 +110,9 @@ def check_arms():
     needs = {}
     for arm in ARMS:
         if arm in merges and SWEEP:
-            raise WorkflowError(f"config: arm {arm} merges other arms, which no sweep can: state arms without it, or no sweep")
+            raise WorkflowError(
+                f"config: arm {arm} merges other arms, which no sweep can: state arms without it, or no sweep"
+            )
         train = settings_of(arm, "train")
         for key, known in (("start", [*ARMS]), ("teacher", ["base", *ARMS])):
             if train[key] not in (None, *known):
@@ -140,8 +142,8 @@ def check_arms():
         needs[arm] = merges.get(arm) or {train["start"], train["teacher"]} - {None, "base"}
         if needs[arm] and SWEEP:
             raise WorkflowError(
-                f"config: arm {arm} starts from or imitates another arm, which no sweep can: state arms without it, such "
-                "as arms: {{grpo: {{}}}}, or no sweep"
+                f"config: arm {arm} starts from or imitates another arm, which no sweep can: state arms without it, "
+                "such as arms: {grpo: {}}, or no sweep"
             )
     require_order(needs)
     for arm in merges:

@@ -32,6 +32,11 @@ def trained_policies(scope=""):
     return definitions("scripts/reasoning/policies.py")["trained_policies"](config, controls=bool(scope))
 
 
+def packaged_policies():
+    """The policies that the run packages for the Hub, and uploads if it is told to."""
+    return definitions("scripts/reasoning/policies.py")["packaged_policies"](config)
+
+
 def told_to_arms(scope=""):
     """What the arms of a scope were told of their training problems."""
     sections = {arm: {key: settings_of(arm, key) for key in ("train", "rewards")} for arm in ARMS}
@@ -150,7 +155,12 @@ def check_config():
         check_only(task)
     if both := sorted({*config["evaluate_on"]} & {*config["baselines"]}):
         raise WorkflowError(f"config: baselines: {', '.join(both)} is in evaluate_on, which has the base model too")
-    repo_id, count = config["hub"]["repo_id"], len(trained_policies())
+    if trained_policies()[0] not in packaged_policies():
+        raise WorkflowError(
+            f"config: {trained_policies()[0]}, which the claims are about, is of none of `seeds`, whose policies are "
+            "packaged: put its seed there"
+        )
+    repo_id, count = config["hub"]["repo_id"], len(packaged_policies())
     if repo_id and count > 1 and "{policy}" not in repo_id:
         raise WorkflowError(f"config: hub.repo_id names one repository for {count} policies: put {{policy}} into it")
 

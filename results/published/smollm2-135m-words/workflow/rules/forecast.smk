@@ -11,7 +11,7 @@ def kind_and_size(job, stage_name):
     """The jobs whose times are alike, and what they grow with: the tokens that may be sampled, or steps."""
     if stage_name == "evaluate":
         settings, task = of_task("eval", job.wildcards.task), RUN["tasks"][job.wildcards.task]
-        problems, _ = definitions("scripts/reasoning/policies.py")["problem_count"](task, settings["split"])
+        problems, _ = definitions("scripts/reasoning/protocol.py")["problem_count"](task, settings["split"])
         draws = settings.get("draws")
         drawn = draws["n"] * draws["sampling"]["max_new_tokens"] if draws else 0
         return stage_name, (problems or task["size"]["train"]) * (settings["sampling"]["max_new_tokens"] + drawn)

@@ -185,7 +185,7 @@ rule publish:
         report="<results>/report.html",
         controls="<results>/controls/results.json",
         controls_report="<results>/controls/report.html",
-        manifests=collect("<results>/hub/{policy}.sha256", policy=trained_policies()),
+        manifests=collect("<results>/hub/{policy}.sha256", policy=packaged_policies()),
     output:
         record=update(f"<published>/{config['run']}/SHA256SUMS"),  # the old one stays until it is complete
         sums="<logs>/publish.sha256",  # a copy: after a failure, update() leaves the old record's own looking new

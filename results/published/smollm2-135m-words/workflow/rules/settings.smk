@@ -78,7 +78,7 @@ def settings(*keys):
 
 
 def settings_of_run():
-    """The config without what only `controls` reads, so that more seeds or controls change no package."""
+    """The config without what only `controls` reads, so that more controls change no package."""
     text = argument(definitions("scripts/reasoning/policies.py")["without_controls"](config))
     return lambda wildcards: text
 
@@ -133,7 +133,7 @@ def shards(wildcards):
 
 def receipts():
     """The receipts of the requested uploads: none without hub.repo_id."""
-    return collect("<results>/hub/{policy}.json", policy=trained_policies()) if config["hub"]["repo_id"] else []
+    return collect("<results>/hub/{policy}.json", policy=packaged_policies()) if config["hub"]["repo_id"] else []
 
 
 def of_policies(pattern, *others):

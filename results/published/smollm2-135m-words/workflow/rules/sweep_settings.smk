@@ -10,7 +10,7 @@ def sweep():
     """The sweep's settings by the name of their arm, `{<arm>_<value>_…: {values, settings, base, policies}}`.
 
     Every arm with one value of every axis, none without axes: `values` names them, `settings` is what they override,
-    `base` is the base model, named after the values that choose it, and `policies` are those of the run's seeds.
+    `base` is the base model, named after the values that choose it, and `policies` are those of the arm's seeds, or the run's.
     """
     found = {}
     for arm, *chosen in itertools.product(config["arms"], *config["sweep"].values()) if config["sweep"] else ():
@@ -20,7 +20,7 @@ def sweep():
             update_config(settings, copy.deepcopy(config["sweep"][axis][value]))
             base += f"_{value}" if "model" in config["sweep"][axis][value] else ""
         name = "_".join([arm, *chosen])
-        policies = [f"{name}-seed{seed}" for seed in config["seeds"]]
+        policies = [f"{name}-seed{seed}" for seed in settings.get("seeds") or config["seeds"]]
         found[name] = {"values": {"arm": arm} | values, "settings": settings, "base": base, "policies": policies}
     return found
 
