@@ -2,7 +2,8 @@
 
 python scripts/restore.py results/published/smollm2-135m-words
 
-With --extend, base model and problems are made first, so that more seeds or arms make no other policy again.
+With --extend, base model and problems are made first, so that of all policies only those are made again that a longer
+run needs.
 """
 
 import argparse

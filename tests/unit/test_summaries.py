@@ -15,7 +15,7 @@ from reasoning.statistics import score
 from reporting.figures import FIGURES, svg
 from reporting.latex import latex_table, macros
 from reporting.page import page
-from reporting.summaries import costs, families, faults, learned, minutes, prompts, side_by_side
+from reporting.summaries import costs, families, faults, learned, minutes, posed_again, prompts, side_by_side
 from reporting.table import plain_text
 from reporting.words import verdicts
 from stage.files import write_json
@@ -165,6 +165,24 @@ def test_other_prompts(study):
     assert table["rows"]["then"]["sums"]["mean"] == 1.0 and table["rows"]["base"]["sums"]["correct"] == 2
     alone = results | {"tasks": {"sums": results["tasks"]["sums"]}}
     assert prompts(CONFIG, alone, found) is None
+
+
+@pytest.mark.parametrize(
+    ("other", "again"),
+    [
+        ({"prompt": {"examples": ["x"]}}, True),
+        ({"eval": {"draws": {"n": 4}}}, True),
+        ({}, False),
+        ({"limit": {"test": 2}}, False),
+        ({"source": "elsewhere", "prompt": {"examples": ["x"]}}, False),
+        ({"prompt": {"examples": ["x"]}, "eval": {"sampling": {"do_sample": True}}}, False),
+    ],
+)
+def test_problems_that_are_posed_again(other, again):
+    """By another prompt or for several completions: anything else is a task like others."""
+    own = {"source": "here", "prompt": {"examples": []}}
+    config = {"tasks": {"own": own, "other": own | other}, "prompt": {}, "eval": {"sampling": {}}}
+    assert posed_again(config, {"tasks": {"own": {}, "other": {}}}) == ["other"] * again
 
 
 def test_costs():
