@@ -26,6 +26,21 @@ def gives(task, what):
     return what in keys(path.absolute())
 
 
+@cache
+def told_by(reward):
+    """Whether a reward is told the answer: of a user's own, whether its function ever uses its third argument."""
+    path, _, function = reward.rpartition(":")
+    if not path:
+        return reward not in UNTOLD
+    if not Path(path).exists():
+        return True
+    for node in ast.parse(Path(path).read_bytes()).body:
+        if isinstance(node, ast.FunctionDef) and node.name == function and len(node.args.args) >= 3:
+            problem = node.args.args[2].arg
+            return problem in {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
+    return True
+
+
 def distinct(task, train):
     """The number of training problems that a training sees, at most."""
     settings, chosen = train[train["trainer"]], train["problems"]
@@ -42,7 +57,7 @@ def told(task, arms, arm):
 
     Both count what the arms that it starts from or merges were told; each training counts a problem once. A reward for
     right intermediate results is told solutions, a teacher's right completions are chosen by answers, and wrong answers
-    tell nothing. A user's own reward counts as told answers, which it is given, and so does imitation on a task
+    tell nothing. A user's own reward counts as told answers if it uses its problem, and so does imitation on a task
     without worked solutions. `task` is the config section of the run's task, `arms` has `train` and `rewards` of each
     arm, with its overrides, and `merge_of`.
     """
@@ -57,7 +72,7 @@ def told(task, arms, arm):
         pass
     elif rewards["steps"] and gives(task, "steps"):
         found["solutions"] = n
-    elif any(weight for name, weight in rewards.items() if name not in UNTOLD):
+    elif any(weight and told_by(name) for name, weight in rewards.items()):
         found["answers"] = n
     for before in {train["start"], train["teacher"]} - {None, "base"}:
         found = {key: found[key] + value for key, value in told(task, arms, before).items()}

@@ -66,6 +66,21 @@ def test_a_users_module(tmp_path, monkeypatch):
     assert gives({"module": "mine.py"}, "steps") and not gives({"module": "mine.py"}, "solution")
 
 
+@pytest.mark.parametrize(
+    ("body", "answers"),
+    [
+        ("def f(text, tokens, problem):\n    return len(text)\n", 0),
+        ("def f(text, tokens, problem):\n    return text == problem['answer']\n", 144),
+        ("def f(text, tokens, given):\n    return (lambda: given)()['answer'] in text\n", 144),
+        ("def g(*all):\n    return all[2]['answer'] in all[0]\n\n\nf = g\n", 144),  # cannot be said
+    ],
+)
+def test_a_reward_that_reads_no_answer_is_told_none(tmp_path, body, answers):
+    (tmp_path / "mine.py").write_text(body)
+    arm = {"rewards": {"accuracy": 0.0, "steps": 0.0, f"{tmp_path}/mine.py:f": 1.0}}
+    assert told_to_arms(CONFIG | {"arms": {"own": arm}}, False)["own"] == {"solutions": 0, "answers": answers}
+
+
 def test_no_more_than_there_is():
     config = copy.deepcopy(CONFIG) | {"arms": ARMS}
     config["tasks"]["word_problems"]["limit"] = {"train": 50}

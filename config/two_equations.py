@@ -1,0 +1,11 @@
+"""A reward for a form that says nothing of the problem, for the control format_only of smollm2-135m-words.yaml."""
+
+import re
+
+# Two equations, the second of which goes on from the first, and the last result: correct or not, asked for or not.
+FORM = re.compile(r"\d+ [-+*] \d+ = (\d+)\n\1 [-+*] \d+ = (\d+)\n#### \2\s*")
+
+
+def two_equations(text, tokens, problem):
+    """1 if the whole completion has the form, else 0."""
+    return float(FORM.fullmatch(text) is not None)
