@@ -78,27 +78,31 @@ def over_seeds(before, after, same_seeds=False):
     `before` and `after` hold one list of booleans per seed; the base model is a single list. Two arms of the
     `same_seeds` are compared seed by seed: what both owe to a seed, such as a common start or the same training
     problems, is then no part of the difference. Returns the number of seeds, the mean and standard deviation of their
-    scores (None for one seed), and the mean difference with its 95 % interval for other seeds and other problems. With
-    one seed on each side the interval is that of the pair, and so it is if nothing varies, over seeds or problems:
-    Student's would have no width.
+    scores (None for one seed), and the mean difference with its 95 % interval for other seeds and other problems, and
+    the p value of the same t test. With one seed on each side interval and p are those of the pair, and so they are if
+    nothing varies, over seeds or problems: Student's interval would have no width.
     """
     import numpy
+    from scipy.stats import t
 
     pair = before[0], after[0]
     before, after = (numpy.array(side, dtype=float) for side in (before, after))
     difference = float(after.mean() - before.mean())
     sides = (numpy.zeros((1, after.shape[1])), after - before) if same_seeds else (before, after)
-    half = half_interval(*sides)
-    ends = {"low": max(difference - half, -1.0), "high": min(difference + half, 1.0)}
+    error, freedom = standard_error(*sides)
+    half = float(t.ppf(0.975, freedom)) * error
+    test = {"low": max(difference - half, -1.0), "high": min(difference + half, 1.0)}
     if half < 1e-9 or len(before) == len(after) == 1:  # sums of floats may hide that nothing varies
-        ends = {end: value for end, value in paired(*pair).items() if end in ends}
+        test = {key: value for key, value in paired(*pair).items() if key in ("low", "high", "p")}
+    else:
+        test["p"] = float(2 * t.sf(abs(difference) / error, freedom))
     return {
         "seeds": len(after),
         "n": after.shape[1],
         "mean": float(after.mean()),
         "sd": float(after.mean(1).std(ddof=1)) if len(after) > 1 else None,
         "difference": difference,
-        **ends,
+        **test,
     }
 
 
@@ -111,20 +115,18 @@ def mean_over_seeds(seeds):
     return {"n": found["n"], "value": found["mean"], "low": max(found["low"], 0.0), "high": found["high"]}
 
 
-def half_interval(before, after):
-    """Half the width of the 95 % interval of the difference of two means over arrays of shape (seeds, problems).
+def standard_error(before, after):
+    """`(error, degrees of freedom)` of the difference of two means over arrays of shape (seeds, problems).
 
     Seeds and problems are both random (Clark 1973, The language-as-fixed-effect fallacy, J. Verbal Learning 12:335); a
     side with one seed, such as the base model, counts as fixed. The variance of the difference is that over each side's
-    seeds plus that over problems, minus the interaction that both contain; Student's t has Satterthwaite's degrees of
-    freedom (1946, Biometrics Bulletin 2:110). A bootstrap would be too narrow: with three seeds it hardly leaves the
-    range between the lowest and the highest. The seeds of the two sides are treated as independent.
+    seeds plus that over problems, minus the interaction that both contain; the degrees of freedom of Student's t are
+    Satterthwaite's (1946, Biometrics Bulletin 2:110). A bootstrap would be too narrow: with three seeds it hardly
+    leaves the range between the lowest and the highest. The seeds of the two sides are treated as independent.
     """
-    from scipy.stats import t
-
     items = after.shape[1]
     if items < 2:
-        return math.inf
+        return math.inf, 1
     parts, interaction = [], 0.0  # parts: (variance of the difference, its degrees of freedom)
     for side in (before, after):
         if len(side) > 1:
@@ -137,9 +139,9 @@ def half_interval(before, after):
     parts.append((max(of_items, interaction), items - 1))
     variance = sum(part for part, _ in parts)
     if variance <= 0:
-        return 0.0
+        return 0.0, 1
     freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
-    return float(t.ppf(0.975, freedom) * math.sqrt(variance))
+    return math.sqrt(variance), float(freedom)
 
 
 def new_training(seeds):

@@ -11,7 +11,7 @@ from stage.files import read_json
 
 # Counts up when a record of this code can no longer be read by the code before it, or when a number or a text that
 # `verify` recomputes is made otherwise: a record is then verified by the code that made it.
-FORMAT = 3
+FORMAT = 4
 
 # The run's own results are at the top, those that include its controls in a subfolder.
 SCOPES = (Path(), Path("controls"))

@@ -6,7 +6,7 @@ from reasoning.faults import FAULTS
 from reasoning.rows import marked_task, published_rows, rows
 
 from reporting.latex import bibtex
-from reporting.summaries import costs, families, faults, learned, minutes, posed_again, prompts, side_by_side
+from reporting.summaries import costs, families, faults, learned, memory, minutes, posed_again, prompts, side_by_side
 from reporting.templates import fill
 from reporting.training import health
 from reporting.words import (
@@ -56,6 +56,7 @@ def page(template, config, command, results, samples, histories, figures, citati
         verdicts=verdicts(marked_task(own, results["tasks"][own]), results["tasks"][own], headline, results["shown"]),
         trained={arm: training_in_words(config, arm) for arm in results["told"]},
         minutes=minutes(config, provenance["stages"]) if provenance else {},
+        memory=memory(provenance["stages"]) if provenance else {},
         beside=side_by_side(results),
         families=families(results, samples, own),
         learned=learned(results["tasks"][own]),

@@ -3,6 +3,7 @@
 import re
 
 from reasoning.comparison import compare_over_seeds, outcomes
+from reasoning.contrasts import holm
 from reasoning.overrides import of_task
 from reasoning.policies import arm_of, seed_of
 from reasoning.results import MARK
@@ -36,7 +37,10 @@ def over_seeds(found, chosen, extractor):
 
 
 def families(results, samples, task):
-    """`[(name, {arm: score}, is a sum)]`: each family of a task, and all with the same mark in parentheses."""
+    """`[(name, {arm: score}, is a sum)]`: each family of a task, and all with the same mark in parentheses.
+
+    Of families, an arm's score has `p_adjusted`, its p against the base model by Holm over the families.
+    """
     found, extractor = of_arms(samples, task), results["headline"]
     names = sorted({sample["family"] for sample in found["base"][0]})
     marks = {name: (MARK.search(name) or [None, None])[1] for name in names}
@@ -48,7 +52,12 @@ def families(results, samples, task):
     def scores(kinds):
         return over_seeds(found, lambda sample: sample["family"] in kinds, extractor)
 
-    return [(name, scores(kinds), total) for name, kinds, total in rows]
+    rows = [(name, scores(kinds), total) for name, kinds, total in rows]
+    for arm in found.keys() - {"base"}:
+        of_families = [of[arm] for _, of, total in rows if not total]
+        for of, p in zip(of_families, holm([of["p"] for of in of_families]), strict=True):
+            of["p_adjusted"] = p
+    return rows
 
 
 def faults(entry):
@@ -111,6 +120,16 @@ def prompts(config, results, samples):
             rows[arm][task] = value
     seeds = {arm: len(of) for arm, of in shared.items() if arm != "base"}
     return {"n": len(ids), "tasks": [own, *others], "seeds": seeds, "rows": rows}
+
+
+def memory(stages):
+    """`{arm: GB}` that its trainings held at most, of a record's `stages`."""
+    found = {}
+    for stage, cost in stages.items():
+        if stage.startswith("train/"):
+            arm = arm_of(stage.removeprefix("train/"))
+            found[arm] = max(found.get(arm, 0.0), cost["peak_gb"] or 0.0)
+    return {arm: peak for arm, peak in found.items() if peak}
 
 
 def costs(stages):

@@ -234,7 +234,8 @@ def test_over_seeds():
 
 def test_over_one_seed_is_the_pair():
     before, after = [False] * 20 + [True] * 20, [True] * 15 + [False] * 5 + [True] * 18 + [False] * 2
-    assert interval(over_seeds([before], [after])) == tango(15, 2, 40)
+    found = over_seeds([before], [after])
+    assert interval(found) == tango(15, 2, 40) and found["p"] == paired(before, after)["p"]
     scores = [0.25] * 20 + [0.5] * 20
     assert interval(over_seeds([[0.0] * 40], [scores])) == interval_of_changes(scores)
 
@@ -243,10 +244,11 @@ def test_seeds_alone_are_students_t_over_seeds():
     """If problems do not differ, the result is the t interval of the seeds' scores, or Welch's for two arms."""
     first, second = [[0.2] * 40, [0.4] * 40, [0.6] * 40], [[0.1] * 40, [0.15] * 40, [0.3] * 40, [0.2] * 40]
     one = over_seeds([[0.1] * 40], first)
-    assert interval(one) == tuple(ttest_1samp([0.1, 0.3, 0.5], 0).confidence_interval())
+    expected = ttest_1samp([0.1, 0.3, 0.5], 0)
+    assert interval(one) == tuple(expected.confidence_interval()) and one["p"] == pytest.approx(expected.pvalue)
     two = over_seeds(second, first)
-    expected = ttest_ind([0.2, 0.4, 0.6], [0.1, 0.15, 0.3, 0.2], equal_var=False).confidence_interval()
-    assert interval(two) == tuple(expected)
+    expected = ttest_ind([0.2, 0.4, 0.6], [0.1, 0.15, 0.3, 0.2], equal_var=False)
+    assert interval(two) == tuple(expected.confidence_interval()) and two["p"] == pytest.approx(expected.pvalue)
 
 
 def test_seeds_and_problems_are_analysis_of_variance():

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from answers import number as a_number
 from reasoning.comparison import compare, compare_over_seeds
+from reasoning.contrasts import holm
 from reasoning.order import shown
 from reasoning.results import gather
 from reasoning.rows import read_results
@@ -15,7 +16,7 @@ from reasoning.statistics import score
 from reporting.figures import FIGURES, svg
 from reporting.latex import latex_table, macros
 from reporting.page import page
-from reporting.summaries import costs, families, faults, learned, minutes, posed_again, prompts, side_by_side
+from reporting.summaries import costs, families, faults, learned, memory, minutes, posed_again, prompts, side_by_side
 from reporting.table import plain_text
 from reporting.words import verdicts
 from stage.files import write_json
@@ -148,6 +149,15 @@ def test_families(study):
     assert list(rows) == ["gain", "lose (held out)", "all held out", "all others"]
     assert rows["all held out"][1] and rows["all held out"][0]["then"]["mean"] == pytest.approx(7 / 16)
     assert rows["gain"][0]["base"]["correct"] == 2 and not rows["gain"][1]
+    for arm in ("then", "cold"):
+        gain, lose = (rows[name][0][arm] for name in ("gain", "lose (held out)"))
+        assert [gain["p_adjusted"], lose["p_adjusted"]] == holm([gain["p"], lose["p"]])
+        assert "p_adjusted" not in rows["all held out"][0][arm]
+
+
+def test_memory_is_the_most_of_an_arms_trainings():
+    stages = {"train/a-seed0": 2.5, "train/a-seed1": 3.0, "train/b-seed0": None, "evaluate/x/a-seed0": 9.0}
+    assert memory({stage: {"peak_gb": peak} for stage, peak in stages.items()}) == {"a": 3.0}
 
 
 def test_what_was_learned(study):
