@@ -222,7 +222,16 @@ def test_an_error_of_the_judge_names_the_line_and_the_problem(own, error):
         correct(task.answer, "so", "<answer>so</answer>", {"half": ""})
 
 
-@pytest.mark.parametrize("module", ["gsm8k", "svamp", "math500", "arc", "bbh", "reasoning_gym"])
+def test_equations_are_gsm8ks_solution_without_words():
+    record = {"question": "How many?", "answer": "She has 2*3=<<2*3=6>>6, of 6=<<6=6>>6.\nSo <<6+1=7>>7.\n#### 7"}
+    whole, short = (read_problems(load({"module": name}), "x", [record])[0] for name in ("gsm8k", "gsm8k_equations"))
+    assert short.pop("solution") == "2*3=6\n6+1=7"
+    assert short == {key: value for key, value in whole.items() if key != "solution"}
+    unannotated = {"question": "How many?", "answer": "Seven.\n#### 7"}
+    assert read_problems(load({"module": "gsm8k_equations"}), "x", [unannotated])[0]["solution"] == "Seven."
+
+
+@pytest.mark.parametrize("module", ["gsm8k", "gsm8k_equations", "svamp", "math500", "arc", "bbh", "reasoning_gym"])
 @pytest.mark.parametrize("record", [{"other": "data"}, [], None])
 def test_data_of_another_module(module, record):
     """Whose number is named, and not a line of the package."""
