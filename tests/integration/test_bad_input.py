@@ -175,6 +175,11 @@ def test_a_folder_holds_one_model(tmp_path, files, ok):
     [
         ({"trian": {}}, "has no key trian"),
         ({"seeds": "0"}, "config: seeds: a list of whole numbers"),
+        ({"seeds": []}, "config: arm cold_start has no seeds: state them there"),
+        (
+            {"seeds": [], "arms": {"grpo": {"seeds": [0]}}, "hub": {"repo_id": "me/model"}},
+            "config: hub.repo_id is for the policies of `seeds`, and there are none",
+        ),
         ({"train": {"grpo": {"learning_rat": 1.0}}}, "train.grpo has no key learning_rat"),
         ({"train": {"grpo": {"learning_rate": "4e-4"}}}, "YAML reads 5.0e-4"),
         ({"train": {"backend": "verl"}}, "train.backend"),

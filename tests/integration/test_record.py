@@ -312,6 +312,10 @@ def test_a_record_grows(record, tmp_path):
     record.write()
     code, output = script(record, "restore", RECORD, "--extend")
     assert code == 0 and record.planned("--", "controls") == {}, output
+    # Without packages, a further seed is all that is made, with what is new of it.
+    record.write(seeds=[], arms={"grpo": {"seeds": [0, 1]}})
+    planned = record.planned("--", "publish")
+    assert planned["train"] == planned["evaluate"] == 1 and "package_model" not in planned, planned
     record.write(controls=record.settings["controls"] | {"seeds": [0, 1]})
     planned = record.planned("--", "publish")
     assert planned["train"] == planned["evaluate"] == 3 and "download_model" not in planned, planned
