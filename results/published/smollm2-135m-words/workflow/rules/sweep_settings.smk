@@ -10,7 +10,8 @@ def sweep():
     """The sweep's settings by the name of their arm, `{<arm>_<value>_…: {values, settings, base, policies}}`.
 
     Every arm with one value of every axis, none without axes: `values` names them, `settings` is what they override,
-    `base` is the base model, named after the values that choose it, and `policies` are those of the arm's seeds, or the run's.
+    `base` is the base model, named after the values that choose it, and `policies` are those of the arm's seeds, or
+    the run's.
     """
     found = {}
     for arm, *chosen in itertools.product(config["arms"], *config["sweep"].values()) if config["sweep"] else ():
