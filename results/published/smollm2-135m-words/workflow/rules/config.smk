@@ -151,16 +151,20 @@ def check_config():
         raise WorkflowError(
             f"config: arm is {config['arm']}, and arms has {', '.join(config['arms'])}: name one of them"
         )
+    if lacking := [arm for arm, own in config["arms"].items() if not (config["seeds"] or own.get("seeds"))]:
+        raise WorkflowError(f"config: arm {lacking[0]} has no seeds: state them there, or as `seeds` for all arms")
     for task in config["evaluate_on"]:
         check_only(task)
     if both := sorted({*config["evaluate_on"]} & {*config["baselines"]}):
         raise WorkflowError(f"config: baselines: {', '.join(both)} is in evaluate_on, which has the base model too")
-    if trained_policies()[0] not in packaged_policies():
+    if config["seeds"] and trained_policies()[0] not in packaged_policies():
         raise WorkflowError(
             f"config: {trained_policies()[0]}, which the claims are about, is of none of `seeds`, whose policies are "
             "packaged: put its seed there"
         )
     repo_id, count = config["hub"]["repo_id"], len(packaged_policies())
+    if repo_id and not count:
+        raise WorkflowError("config: hub.repo_id is for the policies of `seeds`, and there are none: state seeds")
     if repo_id and count > 1 and "{policy}" not in repo_id:
         raise WorkflowError(f"config: hub.repo_id names one repository for {count} policies: put {{policy}} into it")
 
