@@ -122,16 +122,6 @@ def prompts(config, results, samples):
     return {"n": len(ids), "tasks": [own, *others], "seeds": seeds, "rows": rows}
 
 
-def memory(stages):
-    """`{arm: GB}` that its trainings held at most, of a record's `stages`."""
-    found = {}
-    for stage, cost in stages.items():
-        if stage.startswith("train/"):
-            arm = arm_of(stage.removeprefix("train/"))
-            found[arm] = max(found.get(arm, 0.0), cost["peak_gb"] or 0.0)
-    return {arm: peak for arm, peak in found.items() if peak}
-
-
 def costs(stages):
     """`{rule: {jobs, minutes, peak_gb}}` of a record's `stages`, `{"<rule>/<of what>": {seconds, peak_gb, …}}`."""
     found = {}
@@ -143,15 +133,26 @@ def costs(stages):
     return found
 
 
+def of_trainings(stages, what):
+    """`{arm: [what each of its trainings cost]}` of a record's `stages`; `what` is a key of theirs, unless it is None."""
+    found = {}
+    for stage, cost in stages.items():
+        if stage.startswith("train/") and cost[what] is not None:
+            found.setdefault(arm_of(stage.removeprefix("train/")), []).append(cost[what])
+    return found
+
+
+def memory(stages):
+    """`{arm: GB}` that its trainings held at most, of a record's `stages`."""
+    return {arm: max(peaks) for arm, peaks in of_trainings(stages, "peak_gb").items()}
+
+
 def minutes(config, stages):
     """`{arm: minutes}` that a training took, on average over seeds, with those of the policies that it goes on from."""
-    arms, taken = config["arms"] | config["controls"]["arms"], {}
-    for stage, cost in stages.items():
-        if stage.startswith("train/"):
-            taken.setdefault(arm_of(stage.removeprefix("train/")), []).append(cost["seconds"] / 60)
+    arms, taken = config["arms"] | config["controls"]["arms"], of_trainings(stages, "seconds")
 
     def of(arm):
         start = (config["train"] | arms[arm].get("train", {}))["start"]
-        return sum(taken[arm]) / len(taken[arm]) + (of(start) if start in taken else 0)
+        return sum(taken[arm]) / 60 / len(taken[arm]) + (of(start) if start in taken else 0)
 
     return {arm: of(arm) for arm in taken if arm in arms}

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from answers import number as a_number
 from reasoning.answer import extract
-from reasoning.rewards import coin, reward_functions, rewards_of
+from reasoning.rewards import coin, own, reward_functions, rewards_of
 
 OF_DEFAULT = yaml.safe_load(open("config/config.yaml"))["prompt"]
 PROMPT = OF_DEFAULT | {"format": r"[^#]+#### [^\n]+\s*"}
@@ -55,6 +55,21 @@ def test_values(text, accuracy, format, steps):
 )
 def test_format_of_the_default_run(text, value):
     assert REWARDS["format"](text, PROBLEM, OF_DEFAULT) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (RIGHT, 1),
+        ("3 * 4 = 13\n13 - 9 = 1\n#### 1\n", 1),  # wrong, in the form
+        ("3 * 4 = 12\n#### 12", 0),  # one equation
+        ("3 * 4 = 12\n5 + 12 = 17\n#### 17", 0),
+        (RIGHT + "\n#### 17", 0),
+    ],
+)
+def test_two_equations(text, value):
+    """The form that is planned for the study's control format_only."""
+    assert own("config/two_equations.py:two_equations")(text, [], PROBLEM) == value
 
 
 @pytest.mark.parametrize("text", [RIGHT, RIGHT + ".0", "#### 17 pens", "17", ""])
