@@ -1,4 +1,4 @@
-"""A reward for a form that says nothing of the problem, for the control format_only that smollm2-135m-words.md plans."""
+"""A reward for a form that says nothing of the problem: the control format_only that smollm2-135m-words.md plans."""
 
 import re
 

@@ -134,7 +134,7 @@ def costs(stages):
 
 
 def of_trainings(stages, what):
-    """`{arm: [what each of its trainings cost]}` of a record's `stages`; `what` is a key of theirs, unless it is None."""
+    """`{arm: [what each of its trainings cost]}` of a record's `stages`; `what` is a key of theirs."""
     found = {}
     for stage, cost in stages.items():
         if stage.startswith("train/") and cost[what] is not None:
