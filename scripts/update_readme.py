@@ -1,4 +1,4 @@
-"""Write a published record's numbers into README.md, between its two marks, and draw README's figure from it.
+"""Write a published record's numbers into README.md, between its marks, and draw README's figure of it.
 
 python scripts/update_readme.py results/published/smollm2-135m-words
 """
@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from record.attestations import read, unchecked
-from record.readme import BLOCK, block, scores_of
+from record.readme import END, MARK, block, figure, place, scores_of
 from stage.files import read_text, write_text
 from stage.screen import run
 
@@ -16,14 +16,15 @@ def main(args):
     from reporting.figures import arms, svg
 
     text = read_text(args.readme)
-    if not BLOCK.search(text):
-        raise SystemExit(f"error: {args.readme} lacks the marks '<!-- numbers: … -->' and '<!-- end of numbers -->'")
+    if (found := place(text, args.record)) is None:
+        marks = f"'{MARK.format(args.record).strip()}' and '{END}'"
+        raise SystemExit(f"error: {args.readme} lacks the lines {marks}: put them where the numbers are to be")
     if unchecked(args.record, args.attestations):
         raise SystemExit(f"error: {args.attestations} has signed statements: install ssh-keygen, which checks them")
     tasks = scores_of(args.record)
-    numbers = block(args.record, args.template, tasks, read(args.record, args.attestations)[2]).strip()
-    write_text(args.figure, svg(arms(tasks)))
-    write_text(args.readme, BLOCK.sub(lambda m: f"{m[1]}{numbers}\n{m[2]}", text))
+    numbers = block(args.record, args.template, tasks, read(args.record, args.attestations)[2])
+    write_text(args.figure or figure(args.record), svg(arms(tasks)))
+    write_text(args.readme, text[: found.start()] + numbers + text[found.end() :])
 
 
 if __name__ == "__main__":
@@ -36,5 +37,5 @@ if __name__ == "__main__":
         "--attestations", type=Path, default=Path("attestations"), help="signed statements of others, by run"
     )
     parser.add_argument("--readme", type=Path, default=Path("README.md"), help="page to update")
-    parser.add_argument("--figure", type=Path, default=Path("images/results.svg"), help="figure to draw")
+    parser.add_argument("--figure", type=Path, help="figure to draw, by default images/<run>.svg")
     run(main, parser)

@@ -15,7 +15,18 @@ from record.attestations import addresses, read, unchecked
 from record.compared import near
 from record.layout import SCOPES, read_samples
 
-BLOCK = re.compile(r"(<!-- numbers: .* -->\n).*(<!-- end of numbers -->)", re.DOTALL)
+MARK = "<!-- numbers: python scripts/update_readme.py {} -->\n"
+END = "<!-- end of numbers -->"
+
+
+def place(text, record):
+    """The match of a page's numbers of a record, between the mark that names it and the next end, or None."""
+    return re.search(f"(?<={re.escape(MARK.format(record))}).*?(?={re.escape(END)})", text, re.DOTALL)
+
+
+def figure(record):
+    """The path of README's figure of a record."""
+    return Path("images", f"{record.name}.svg")
 
 
 def scores_of(record):
@@ -52,9 +63,9 @@ def scores_of(record):
 
 
 def block(record, template, tasks, statements):
-    """README's block of numbers as Markdown; `tasks` is the value of `scores_of`, `statements` by signer."""
+    """README's numbers of a record as Markdown; `tasks` is the value of `scores_of`, `statements` by signer."""
     provenance, config = read_json(record / "provenance.json"), read_json(record / "config.json")
-    return fill(
+    text = fill(
         template,
         tasks=tasks,
         controls=config["controls"]["arms"],
@@ -66,23 +77,23 @@ def block(record, template, tasks, statements):
         scores=len(addresses(record)),
         record=record,
     )
+    return f"{text.strip()}\n"
 
 
 def check_readme(record, readme, template, image, attestations=Path("attestations")):
-    """`(wrong, said)`: where README's block about a record, if it has one, or its figure is not what the record makes.
+    """`(wrong, said)`: where README's numbers of a record, if it has them, or its figure are not what the record makes.
 
-    `attestations` is the folder of others' statements, which the block counts.
+    `attestations` is the folder of others' statements, which are counted there.
     """
     from reporting.figures import arms, svg
 
-    found = BLOCK.search(read_text(readme)) if readme.exists() else None
-    if found is None or f"]({record})" not in found[0]:
+    found = place(read_text(readme), record) if readme.exists() else None
+    if found is None:
         return [], [f"{readme} is not about it"]
     if unchecked(record, attestations):
         return [], [f"{readme} NOT compared: it counts signed statements, and there is no ssh-keygen here"]
     wrong, tasks = [], scores_of(record)
-    numbers = block(record, template, tasks, read(record, attestations)[2]).strip()
-    if found[0] != f"{found[1]}{numbers}\n{found[2]}":
+    if found[0] != block(record, template, tasks, read(record, attestations)[2]):
         wrong.append(f"{readme}: its numbers are not those of {record}: run python scripts/update_readme.py {record}")
     if not image.exists() or not near(read_text(image), svg(arms(tasks))):
         wrong.append(f"{image}: does not show {record}: run python scripts/update_readme.py {record}")
@@ -91,4 +102,4 @@ def check_readme(record, readme, template, image, attestations=Path("attestation
 
 def check(record, config, results):
     """`(wrong, said)`: where README, if it is about this record, is not what the record makes of it."""
-    return check_readme(record, Path("README.md"), Path("workflow/report/readme.md.j2"), Path("images/results.svg"))
+    return check_readme(record, Path("README.md"), Path("workflow/report/readme.md.j2"), figure(record))

@@ -38,7 +38,7 @@ def test_a_run_is_attested_and_counted(record, attest, key):
     assert code == 0 and "12 scores identical, signed with key SHA256:" in output, output
     assert f"python scripts/update_readme.py {RECORD}" in output
     readme = record.folder / "README.md"
-    readme.write_text("<!-- numbers: x -->\n<!-- end of numbers -->\n")
+    readme.write_text(f"<!-- numbers: python scripts/update_readme.py {RECORD} -->\n<!-- end of numbers -->\n")
     subprocess.run([sys.executable, "scripts/update_readme.py", RECORD], cwd=record.folder, check=True)
     assert re.search("1 of 1 signer reproduced it, .*\n12 of 12 scores on `.+`\\.", readme.read_text())
     process = subprocess.run([sys.executable, "scripts/verify.py"], cwd=record.folder, capture_output=True, text=True)

@@ -466,10 +466,10 @@ def test_a_run_of_the_repository_has_its_config(forged):
 
 
 def test_readme_is_held_to_the_record(forged, tmp_path, monkeypatch):
-    from record.readme import check_readme
+    from record.readme import END, MARK, check_readme
 
     readme, image, template = tmp_path / "README.md", tmp_path / "results.svg", Path("workflow/report/readme.md.j2")
-    readme.write_text("<!-- numbers: x -->\nold\n<!-- end of numbers -->\n")
+    readme.write_text(f"{MARK.format(forged)}old\n{END}\n")
     command = ["python", "scripts/update_readme.py", forged, "--readme", readme, "--figure", image]
     subprocess.run(command, check=True)
     assert check_readme(forged, readme, template, image) == ([], [f"{readme}'s numbers made again"])

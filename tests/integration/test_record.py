@@ -61,14 +61,16 @@ def test_record(published):
 
 
 def test_numbers_of_readme(published, tmp_path):
-    """README gets the record's numbers between its marks, and updating it again changes nothing."""
+    """README gets the record's numbers between the marks that name it, and updating it again changes nothing."""
     readme = tmp_path / "README.md"
-    readme.write_text("before\n<!-- numbers: x -->\nold\n<!-- end of numbers -->\nafter\n")
+    marks = [f"<!-- numbers: python scripts/update_readme.py {record} -->" for record in ("another", RECORD)]
+    readme.write_text("".join(f"before\n{mark}\nold\n<!-- end of numbers -->\nafter\n" for mark in marks))
     given = (RECORD, "--readme", str(readme), "--figure", str(tmp_path / "results.svg"))
     assert script(published, "update_readme", *given)[0] == 0
     text, drawn = readme.read_text(), (tmp_path / "results.svg").read_text()
     assert drawn.startswith("<svg") and "random_reward" in drawn
-    assert text.startswith("before\n") and text.endswith("after\n") and "\nold\n" not in text
+    before, after = text.split(marks[1])
+    assert before.count("\nold\n") == 1 and after.endswith("after\n") and "\nold\n" not in after
     results = json.loads((published.folder / RECORD / "controls/results.json").read_text())
     change = results["tasks"]["word_problems"]["arms"]["random_reward"]["strict"]
     assert f"{100 * change['difference']:+.1f} [{100 * change['low']:+.1f}, {100 * change['high']:+.1f}]" in text

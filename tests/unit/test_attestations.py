@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from record.attestations import check, faults, read, statement
-from record.readme import block, check_readme
+from record.readme import END, MARK, block, check_readme
 from stage.files import write_json
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="there is no ssh-keygen here")
@@ -118,7 +118,7 @@ def test_without_ssh_keygen_statements_are_not_checked(record, tmp_path, monkeyp
     """That is said, and is no mismatch: neither theirs nor README's, which counts them."""
     folder, readme = tmp_path / "attestations", tmp_path / "README.md"
     attest(record, folder, tmp_path / "ann", "1", "identical")
-    readme.write_text(f"<!-- numbers: x -->\n[record]({record})\n<!-- end of numbers -->\n")
+    readme.write_text(f"{MARK.format(record)}{END}\n")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert check(record, folder) == ([], ["signed statements NOT checked: there is no ssh-keygen here"])
     wrong, (said,) = check_readme(record, readme, TEMPLATE, tmp_path / "results.svg", folder)
