@@ -75,6 +75,7 @@ def block(record, template, tasks, statements):
         commands=provenance["commands"],
         signers=list(statements.values()),
         scores=len(addresses(record)),
+        seeds=max((value["seeds"] for entry in tasks.values() for value in entry["arms"].values()), default=1),
         record=record,
     )
     return f"{text.strip()}\n"
